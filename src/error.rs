@@ -1,0 +1,362 @@
+//! What went wrong, and above all: may money have moved?
+//!
+//! One [`Error`] for the whole crate, boxed, with predicates in place of variants. The important one is
+//! [`Error::may_have_booked`]: while it is false, doing the same again cannot pay twice.
+//!
+//! ```
+//! # async fn run(client: shipbatch::smartsend::Client, id: uuid::Uuid, key: shipbatch::IdempotencyKey) {
+//! match client.book_shipment(id, &key).await {
+//!     Ok(answer) => println!("{answer:?}"),
+//!     Err(error) if error.is_rejected() => println!("repair the shipment: {error}"),
+//!     Err(error) if error.may_have_booked() => println!("ask the vendor before a second try: {error}"),
+//!     Err(error) => println!("nothing was booked: {error}"),
+//! }
+//! # }
+//! ```
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use reqwest::{StatusCode, header::HeaderMap};
+use serde::{Deserialize, Serialize};
+
+use crate::{Vendor, retry};
+
+/// How much of an answer is read to find out what a vendor says is wrong.
+const BODY_LIMIT: usize = 256 * 1024;
+/// How much of a vendor's text an error shows.
+const TEXT_LIMIT: usize = 500;
+
+/// An error of any part of this crate: small, boxed, told apart by its predicates.
+///
+/// Its text names what failed and holds no token, no body and no personal data beyond what the vendor put into its
+/// own message.
+pub struct Error(Box<Inner>);
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Serialize, Deserialize)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vendor: Option<Vendor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+    #[serde(skip)]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// The caller's input or setting; nothing was sent.
+    Input,
+    /// The vendor was not reached.
+    NotSent,
+    /// The request went out, and no answer came in time.
+    TimedOut,
+    /// The request went out, and the connection broke.
+    Lost,
+    /// The vendor understood and refused.
+    Rejected,
+    /// The credentials are wrong, or not for this account.
+    Auth,
+    /// No such thing at the vendor.
+    NotFound,
+    /// The state at the vendor does not allow it.
+    Conflict,
+    /// The vendor asks to slow down.
+    Throttled,
+    /// The vendor failed, and may have done it all the same.
+    Server,
+    /// An answer that is not what the vendor documents.
+    Unreadable,
+    /// The vendor took it and could not do it.
+    Failed,
+    /// What became of it cannot be found out through the vendor's API.
+    Doubt,
+    /// The journal could not be read or written.
+    Journal,
+    /// A file could not be read or written.
+    Io,
+    /// The run ended before this was begun.
+    Stopped,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            vendor: None,
+            operation: None,
+            status: None,
+            request_id: None,
+            retry_after: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, vendor: Vendor, operation: &str) -> Self {
+        self.0.vendor = Some(vendor);
+        self.0.operation = Some(operation.to_owned());
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.0.request_id = request_id;
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether the request may have reached the vendor. False means that it surely did not: repeating is free.
+    pub fn was_sent(&self) -> bool {
+        !matches!(self.0.kind, Kind::Input | Kind::NotSent | Kind::Journal | Kind::Io | Kind::Stopped)
+    }
+
+    /// Whether money may have moved although there is no answer to show for it. Never book again on such an error
+    /// before the vendor was asked, unless under the same idempotency key.
+    pub fn may_have_booked(&self) -> bool {
+        matches!(self.0.kind, Kind::TimedOut | Kind::Lost | Kind::Server | Kind::Unreadable | Kind::Doubt)
+    }
+
+    /// The vendor understood the request and refused it: nothing was booked, and the same request will be refused again.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.0.kind, Kind::Rejected | Kind::NotFound | Kind::Conflict | Kind::Auth)
+    }
+
+    /// The credentials are missing, wrong, or not for this account: nothing was booked.
+    pub fn is_auth(&self) -> bool {
+        self.0.kind == Kind::Auth
+    }
+
+    /// The vendor asked to slow down and did nothing.
+    pub fn is_throttled(&self) -> bool {
+        self.0.kind == Kind::Throttled
+    }
+
+    /// No answer came in time. The vendor may have done what was asked.
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == Kind::TimedOut
+    }
+
+    /// The state at the vendor does not allow the request, as when a batch was booked before: nothing new was booked.
+    pub fn is_conflict(&self) -> bool {
+        self.0.kind == Kind::Conflict
+    }
+
+    /// There is no such thing at the vendor: nothing was booked by this request.
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == Kind::NotFound
+    }
+
+    /// The caller's own input is at fault: nothing was sent.
+    pub fn is_input(&self) -> bool {
+        self.0.kind == Kind::Input
+    }
+
+    /// The run ended before this was begun: nothing was sent.
+    pub fn is_stopped(&self) -> bool {
+        self.0.kind == Kind::Stopped
+    }
+
+    /// The HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The vendor's own words, or ours where it said nothing.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The id of the request, to name to the vendor's support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How long the vendor asks to wait, where it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// As JSON for the journal: all but the source.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the journal writes errors"))]
+    pub(crate) fn to_record(&self) -> String {
+        serde_json::to_string(&self.0).unwrap_or_default()
+    }
+
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the journal reads errors"))]
+    pub(crate) fn from_record(record: &str) -> Self {
+        match serde_json::from_str(record) {
+            Ok(inner) => Self(inner),
+            Err(error) => Self::new(Kind::Journal, format!("a recorded error cannot be read: {error}")),
+        }
+    }
+
+    /// What a generated call failed with, as one of ours: the only place that knows progenitor's errors.
+    pub(crate) async fn from_raw<E>(vendor: Vendor, operation: &str, raw: progenitor_client::Error<E>) -> Self {
+        use progenitor_client::Error as Raw;
+        let error = match raw {
+            Raw::InvalidRequest(message) | Raw::Custom(message) => Self::input(message),
+            Raw::CommunicationError(error) | Raw::InvalidUpgrade(error) => Self::from_transport(error),
+            Raw::ResponseBodyError(error) => Self::from_transport(error),
+            Raw::InvalidResponsePayload(body, error) => refusal_with_success_status(&body).unwrap_or_else(|| {
+                Self::new(Kind::Unreadable, format!("the answer is not what the vendor documents: {error}"))
+            }),
+            Raw::ErrorResponse(answer) => {
+                let mut error = Self::new(kind_of(answer.status()), says_status(answer.status()));
+                error.0.status = Some(answer.status().as_u16());
+                error
+            }
+            Raw::UnexpectedResponse(response) => Self::from_response(response).await,
+        };
+        error.at(vendor, operation)
+    }
+
+    /// A call that ended without a whole answer.
+    pub(crate) fn from_transport(error: reqwest::Error) -> Self {
+        let (kind, message) = if !retry::was_sent(&error) {
+            (Kind::NotSent, "the vendor could not be reached")
+        } else if error.is_timeout() {
+            (Kind::TimedOut, "no answer came in time")
+        } else {
+            (Kind::Lost, "the connection broke before the answer was whole")
+        };
+        // The address can hold ids of shipments; the operation's name says enough.
+        Self::new(kind, message).with_source(error.without_url())
+    }
+
+    /// An answer that is not a success.
+    pub(crate) async fn from_response(mut response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > BODY_LIMIT {
+                break;
+            }
+        }
+        Self::from_answer(status, &headers, &body)
+    }
+
+    pub(crate) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let message = says_body(body).unwrap_or_else(|| says_status(status));
+        let mut error = Self::new(kind_of(status), message);
+        error.0.status = Some(status.as_u16());
+        error.0.retry_after = retry::retry_after(headers, std::time::SystemTime::now());
+        error.0.request_id = crate::transport::request_id(headers);
+        error
+    }
+}
+
+fn kind_of(status: StatusCode) -> Kind {
+    match status.as_u16() {
+        401 | 403 => Kind::Auth,
+        404 | 410 => Kind::NotFound,
+        409 => Kind::Conflict,
+        // The server gave up waiting for the request: it may have had all of it.
+        408 => Kind::TimedOut,
+        429 => Kind::Throttled,
+        400..=499 => Kind::Rejected,
+        500..=599 => Kind::Server,
+        _ => Kind::Unreadable,
+    }
+}
+
+/// Deftship may answer 200 to what it refuses; then the body says `"success": false`.
+fn refusal_with_success_status(body: &[u8]) -> Option<Error> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let refused = json.get("success") == Some(&serde_json::Value::Bool(false));
+    refused.then(|| Error::new(Kind::Rejected, says_body(body).unwrap_or_else(|| "refused without a reason".to_owned())))
+}
+
+fn says_status(status: StatusCode) -> String {
+    format!("HTTP {} {}", status.as_u16(), status.canonical_reason().unwrap_or_default()).trim_end().to_owned()
+}
+
+/// The vendor's words in an error body: `message` (Smart Send, Deftship) or `error` (XPS), then the fields at fault.
+fn says_body(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let message = ["message", "error"].iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
+    let fields = ["errors", "data"].iter().find_map(|name| body.get(name)?.as_object());
+    let mut text = message.trim().to_owned();
+    for (field, problems) in fields.into_iter().flatten() {
+        let problems: Vec<&str> = match problems {
+            serde_json::Value::Array(problems) => problems.iter().filter_map(|problem| problem.as_str()).collect(),
+            serde_json::Value::String(problem) => vec![problem],
+            _ => continue,
+        };
+        let open = if text.is_empty() { "" } else { "; " };
+        text.push_str(&format!("{open}{field}: {}", problems.join(", ")));
+    }
+    if let Some((cut, _)) = text.char_indices().nth(TEXT_LIMIT) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        if let (Some(vendor), Some(operation)) = (inner.vendor, &inner.operation) {
+            write!(f, "{vendor} {operation}: ")?;
+        }
+        f.write_str(&inner.message)?;
+        if let Some(status) = inner.status.filter(|_| !inner.message.starts_with("HTTP ")) {
+            write!(f, " (HTTP {status})")?;
+        }
+        if let Some(id) = &inner.request_id {
+            write!(f, " [request {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("text", &format_args!("{self}"))
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// Two errors are equal if they say the same; what caused them underneath does not count.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string() && self.0.kind == other.0.kind
+    }
+}

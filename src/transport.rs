@@ -1,0 +1,223 @@
+//! The one hook through which every generated call goes.
+//!
+//! It adds the credentials and the request id, keeps to the configured host, bounds the time and the size of every
+//! answer, repeats what may be repeated ([`Replay`]), and tells [`tracing`] of each attempt: operation, status, request
+//! id, duration; never a body, an address or a token.
+//!
+//! ```
+//! use std::time::Duration;
+//! use shipbatch::{Timeouts, smartsend};
+//!
+//! let timeouts = Timeouts { read: Duration::from_secs(20), ..Timeouts::default() };
+//! let client = smartsend::Client::builder("team-7").token("secret").timeouts(timeouts).build()?;
+//! assert!(!format!("{client:?}").contains("secret"));
+//! # Ok::<(), shipbatch::Error>(())
+//! ```
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use progenitor_client::{Error as Raw, OperationInfo};
+use reqwest::{
+    Request, Response, Url,
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+};
+
+use crate::{
+    Error, Result, Vendor,
+    retry::{Attempt, Operation, Replay, RetryPolicy},
+};
+
+/// Correlates a request between client and server; Smart Send echoes it (its page on debugging).
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// progenitor sends it with every request; no vendor asks for it.
+const API_VERSION: HeaderName = HeaderName::from_static("api-version");
+/// JSON first: a PHP framework answers errors as HTML or by a redirect where JSON is not asked for.
+const JSON_OR_FILE: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.5");
+
+/// How long calls may take. A call that moves money has one long bound of its own: cutting it short would leave the
+/// question whether it was done.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Until a connection stands. 10 s unless set.
+    pub connect: Duration,
+    /// A whole read, from the request to the last byte. 60 s unless set.
+    pub read: Duration,
+    /// A whole write. XPS books up to 500 shipments in one call before it answers, and documents no bound: 15 minutes
+    /// unless set.
+    pub write: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(60), write: Duration::from_secs(900) }
+    }
+}
+
+/// What every call of one account goes through: credentials, host, timeouts, retries. Made by a vendor's builder;
+/// clones share it. Its `Debug` shows no credentials.
+#[derive(Clone)]
+pub struct Transport(Arc<Inner>);
+
+struct Inner {
+    vendor: Vendor,
+    base: Url,
+    authorization: HeaderValue,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    operations: &'static [Operation],
+}
+
+impl Transport {
+    pub(crate) fn new(
+        vendor: Vendor,
+        base: Url,
+        mut authorization: HeaderValue,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        operations: &'static [Operation],
+    ) -> Self {
+        authorization.set_sensitive(true);
+        Self(Arc::new(Inner { vendor, base, authorization, timeouts, retry, operations }))
+    }
+
+    /// The HTTP client under the generated one.
+    pub(crate) fn http(timeouts: &Timeouts, user_agent: &str) -> Result<reqwest::Client> {
+        reqwest::Client::builder()
+            .user_agent(user_agent)
+            .connect_timeout(timeouts.connect)
+            // A redirect would take the token elsewhere, or turn a POST into a GET.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::input("the HTTP client could not be set up").with_source(error))
+    }
+
+    pub(crate) fn vendor(&self) -> Vendor {
+        self.0.vendor
+    }
+
+    fn replay(&self, operation: &str) -> Replay {
+        let known = self.0.operations.iter().find(|known| known.id == operation);
+        known.map_or(Replay::Never, |known| known.replay)
+    }
+
+    pub(crate) fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
+        if request.url().origin() != self.0.base.origin() || !request.url().path().starts_with(self.0.base.path()) {
+            return Err(Raw::Custom(format!("{}: the request would leave the configured host", info.operation_id)));
+        }
+        let timeout = match self.replay(info.operation_id) {
+            Replay::Safe => self.0.timeouts.read,
+            Replay::Keyed | Replay::Guarded | Replay::Never => self.0.timeouts.write,
+        };
+        *request.timeout_mut() = Some(timeout);
+        let headers = request.headers_mut();
+        headers.remove(API_VERSION);
+        headers.insert(AUTHORIZATION, self.0.authorization.clone());
+        headers.entry(ACCEPT).or_insert(JSON_OR_FILE);
+        if self.0.vendor == Vendor::SmartSend && !headers.contains_key(REQUEST_ID) {
+            let id = uuid::Uuid::now_v7().to_string();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(&id).map_err(|error| Raw::Custom(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn exec(
+        &self,
+        http: &reqwest::Client,
+        mut request: Request,
+        info: &OperationInfo,
+    ) -> reqwest::Result<Response> {
+        let replay = self.replay(info.operation_id);
+        let mut sent = 0;
+        loop {
+            let again = request.try_clone();
+            let request_id = request_id(request.headers());
+            let started = Instant::now();
+            let result = http.execute(request).await;
+            sent += 1;
+            self.trace(info.operation_id, sent, request_id, &result, started.elapsed());
+            let attempt = Attempt::of(&result, replay, SystemTime::now());
+            match (self.0.retry.decide(replay, sent, attempt, chance()), again) {
+                (Some(delay), Some(again)) => {
+                    tokio::time::sleep(delay).await;
+                    request = again;
+                }
+                _ => return result,
+            }
+        }
+    }
+
+    fn trace(
+        &self,
+        operation: &str,
+        attempt: u32,
+        request_id: Option<String>,
+        result: &reqwest::Result<Response>,
+        elapsed: Duration,
+    ) {
+        let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+        let request_id = result.as_ref().ok().and_then(|response| self::request_id(response.headers())).or(request_id);
+        tracing::debug!(
+            vendor = %self.0.vendor,
+            operation,
+            attempt,
+            status,
+            request_id = request_id.unwrap_or_default(),
+            ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "{}",
+            if status == 0 { "no answer" } else { "answered" },
+        );
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("vendor", &self.0.vendor)
+            .field("base", &self.0.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The id of a request, to name to the vendor's support.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+    headers.get(REQUEST_ID)?.to_str().ok().map(str::to_owned)
+}
+
+/// A number in 0..1, other for each call. Spreading waits needs no better randomness than the clock's lowest digits
+/// under a hasher that the standard library seeds.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(Instant::now());
+    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// The hooks of a generated client: all of them go through its [`Transport`].
+macro_rules! hooks {
+    ($client:ty) => {
+        impl ::progenitor_client::ClientHooks<$crate::Transport> for $client {
+            async fn pre<E>(
+                &self,
+                request: &mut ::reqwest::Request,
+                info: &::progenitor_client::OperationInfo,
+            ) -> Result<(), ::progenitor_client::Error<E>> {
+                ::progenitor_client::ClientInfo::inner(self).pre(request, info)
+            }
+
+            async fn exec(
+                &self,
+                request: ::reqwest::Request,
+                info: &::progenitor_client::OperationInfo,
+            ) -> ::reqwest::Result<::reqwest::Response> {
+                use ::progenitor_client::ClientInfo;
+                self.inner().exec(self.client(), request, info).await
+            }
+        }
+    };
+}
+
+pub(crate) use hooks;

@@ -1,0 +1,196 @@
+//! The three vendors, and what their clients are built from.
+//!
+//! ```
+//! use shipbatch::{deftship, smartsend, xps};
+//!
+//! let smartsend = smartsend::Client::builder("team-7").token("…").build()?;
+//! let xps = xps::Client::builder("TEST00002").token("…").base_url("https://prostarparcel.com/restapi/v1").build()?;
+//! let deftship = deftship::Client::builder("warehouse-2").token("…").build()?;
+//! # Ok::<(), shipbatch::Error>(())
+//! ```
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use reqwest::{Url, header::HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Operation, Result, RetryPolicy, Timeouts, Transport,
+};
+
+pub mod deftship;
+pub mod smartsend;
+pub mod xps;
+
+/// One of the three vendors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Vendor {
+    /// Smart Send, REST API v2.
+    SmartSend,
+    /// XPS Ship and its white labels, `restapi/v1`.
+    Xps,
+    /// Deftship.
+    Deftship,
+}
+
+impl Vendor {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::SmartSend, Self::Xps, Self::Deftship];
+
+    /// The name in journals, in reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SmartSend => "smartsend",
+            Self::Xps => "xps",
+            Self::Deftship => "deftship",
+        }
+    }
+}
+
+impl fmt::Display for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Vendor {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let vendor = Self::ALL.into_iter().find(|vendor| vendor.name() == name);
+        vendor.ok_or_else(|| Error::input(format!("vendor {name:?}: not one of smartsend, xps, deftship")))
+    }
+}
+
+/// What a vendor's client is built from. The same for all three; `C` is the client that [`build`](Self::build) gives.
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder<C> {
+    pub(crate) account: String,
+    pub(crate) token: Option<String>,
+    pub(crate) base_url: Option<String>,
+    pub(crate) user_agent: String,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry: RetryPolicy,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<C: Account> Builder<C> {
+    pub(crate) fn new(account: String) -> Self {
+        Self {
+            account,
+            token: None,
+            base_url: None,
+            user_agent: concat!("shipbatch/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+            client: PhantomData,
+        }
+    }
+
+    /// The account's API token or key. It is sent to the configured host alone, and shown nowhere.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Where the API is, in place of the vendor's documented address: a white label, a sandbox, a test server.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The product that calls, as `name/version (comment)`: Smart Send asks for it (its page on debugging).
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.user_agent = product.into();
+        self
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How often and how slowly calls are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// The client. Nothing is sent.
+    ///
+    /// # Errors
+    /// If the token is missing or cannot stand in a header, if the account is empty, or if the address is not an HTTP
+    /// one.
+    pub fn build(self) -> Result<C> {
+        let vendor = C::VENDOR;
+        let account = self.account.as_str();
+        if account.is_empty() || account == "." || account == ".." {
+            return Err(Error::input(format!("{vendor}: {account:?} is no account")));
+        }
+        let token = self.token.as_deref().filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| Error::input(format!("{vendor}: no token is set")))?;
+        let authorization = HeaderValue::from_str(&format!("{} {token}", C::SCHEME))
+            .map_err(|_| Error::input(format!("{vendor}: the token holds a character that no header can")))?;
+        // A trailing slash would give `//` in every address.
+        let address = self.base_url.as_deref().unwrap_or(C::BASE_URL).trim_end_matches('/');
+        let base = Url::parse(address)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
+            .ok_or_else(|| Error::input(format!("{vendor}: {address:?} is not the address of an API")))?;
+        let http = Transport::http(&self.timeouts, &self.user_agent)?;
+        let transport = Transport::new(vendor, base, authorization, self.timeouts, self.retry, C::OPERATIONS);
+        Ok(C::assemble(self.account, address, http, transport))
+    }
+}
+
+impl<C> fmt::Debug for Builder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// A vendor's client, as its builder sees it. Sealed: the three clients of this crate.
+pub trait Account: Sized + sealed::Sealed {
+    #[doc(hidden)]
+    const VENDOR: Vendor;
+    #[doc(hidden)]
+    const BASE_URL: &'static str;
+    #[doc(hidden)]
+    const SCHEME: &'static str;
+    #[doc(hidden)]
+    const OPERATIONS: &'static [Operation];
+    #[doc(hidden)]
+    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Self;
+}
+
+pub(crate) mod sealed {
+    /// Keeps the crate's traits to its own types.
+    pub trait Sealed {}
+}
+
+/// The generated client, whose names follow progenitor and lie outside the promise of semver, and the wire types.
+macro_rules! generated {
+    ($file:literal, $name:literal) => {
+        #[doc = concat!("The generated client of ", $name, ": complete, usable alone.")]
+        ///
+        /// It follows the generator, hence lies outside the promise of semver. Calls through it are authorised, timed
+        /// and repeated like those of the facade.
+        #[allow(missing_docs, unreachable_pub, dead_code, unused_imports, rustdoc::all, clippy::all, clippy::pedantic)]
+        #[allow(clippy::unwrap_used, clippy::expect_used, clippy::exhaustive_enums, clippy::future_not_send)]
+        pub mod raw {
+            include!(concat!(env!("OUT_DIR"), "/", $file));
+        }
+
+        /// The wire types.
+        pub mod types {
+            pub use super::raw::{open::*, types::*};
+        }
+
+        $crate::transport::hooks!(raw::Client);
+    };
+}
+
+pub(crate) use generated;

@@ -1,0 +1,3 @@
+//! Deftship.
+use crate::vendor::generated;
+generated!("deftship.rs", "Deftship");

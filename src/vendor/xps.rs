@@ -1,0 +1,3 @@
+//! XPS.
+use crate::vendor::generated;
+generated!("xps.rs", "XPS");
