@@ -91,7 +91,9 @@ fn finish(file: &mut File) {
     loop {
         let more: Vec<String> = structs(items)
             .filter(|item| !with_default.contains(&item.ident.to_string()))
-            .filter(|item| item.fields.iter().all(|field| field.ident.is_some() && has_default(&field.ty, &with_default)))
+            .filter(|item| {
+                item.fields.iter().all(|field| field.ident.is_some() && has_default(&field.ty, &with_default))
+            })
             .map(|item| item.ident.to_string())
             .collect();
         if more.is_empty() {

@@ -77,35 +77,33 @@ pub(crate) fn tolerant_responses(spec: &mut OpenAPI) {
     let Some(components) = spec.components.as_mut() else { return };
     for (_, schema) in components.schemas.iter_mut().filter(|(name, _)| !sent.contains(*name)) {
         let Some(schema) = item(schema) else { continue };
-        visit(schema, &mut |schema| {
-            match &mut schema.schema_kind {
-                SchemaKind::Type(Type::String(text)) => {
-                    text.pattern = None;
-                    text.min_length = None;
-                    text.max_length = None;
-                }
-                SchemaKind::Type(Type::Number(number)) => {
-                    number.minimum = None;
-                    number.maximum = None;
-                }
-                SchemaKind::Type(Type::Integer(number)) => {
-                    number.minimum = None;
-                    number.maximum = None;
-                }
-                SchemaKind::Type(Type::Array(array)) => {
-                    array.min_items = None;
-                    array.max_items = None;
-                }
-                SchemaKind::Type(Type::Object(object)) => {
-                    let required = object.required.clone();
-                    for (name, property) in &mut object.properties {
-                        if let (ReferenceOr::Item(property), false) = (property, required.contains(name)) {
-                            property.schema_data.nullable = true;
-                        }
+        visit(schema, &mut |schema| match &mut schema.schema_kind {
+            SchemaKind::Type(Type::String(text)) => {
+                text.pattern = None;
+                text.min_length = None;
+                text.max_length = None;
+            }
+            SchemaKind::Type(Type::Number(number)) => {
+                number.minimum = None;
+                number.maximum = None;
+            }
+            SchemaKind::Type(Type::Integer(number)) => {
+                number.minimum = None;
+                number.maximum = None;
+            }
+            SchemaKind::Type(Type::Array(array)) => {
+                array.min_items = None;
+                array.max_items = None;
+            }
+            SchemaKind::Type(Type::Object(object)) => {
+                let required = object.required.clone();
+                for (name, property) in &mut object.properties {
+                    if let (ReferenceOr::Item(property), false) = (property, required.contains(name)) {
+                        property.schema_data.nullable = true;
                     }
                 }
-                _ => {}
             }
+            _ => {}
         });
     }
 }
@@ -228,8 +226,13 @@ pub(crate) fn entries(spec: &OpenAPI) -> Vec<Entry<'_>> {
     let mut entries = Vec::new();
     for (path, item) in &spec.paths.paths {
         let ReferenceOr::Item(item) = item else { continue };
-        let methods =
-            [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("PATCH", &item.patch), ("DELETE", &item.delete)];
+        let methods = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+        ];
         for (method, operation) in methods {
             if let Some(operation) = operation {
                 let id = operation.operation_id.clone().unwrap_or_default();
@@ -293,7 +296,8 @@ pub(crate) fn reachable(spec: &OpenAPI, side: Side) -> BTreeSet<String> {
         let operation = entry.operation;
         match side {
             Side::Request => {
-                for parameter in operation.parameters.iter().filter_map(|parameter| resolve_parameter(spec, parameter)) {
+                for parameter in operation.parameters.iter().filter_map(|parameter| resolve_parameter(spec, parameter))
+                {
                     if let ParameterSchemaOrContent::Schema(schema) = &parameter.parameter_data_ref().format {
                         follow(spec, schema, &mut found);
                     }
@@ -312,11 +316,7 @@ pub(crate) fn reachable(spec: &OpenAPI, side: Side) -> BTreeSet<String> {
     found
 }
 
-fn follow_media(
-    spec: &OpenAPI,
-    content: Option<&IndexMap<String, MediaType>>,
-    found: &mut BTreeSet<String>,
-) {
+fn follow_media(spec: &OpenAPI, content: Option<&IndexMap<String, MediaType>>, found: &mut BTreeSet<String>) {
     for schema in content.into_iter().flatten().filter_map(|(_, media)| media.schema.as_ref()) {
         follow(spec, schema, found);
     }
@@ -391,7 +391,8 @@ fn path_parameters(spec: &OpenAPI) -> Vec<&ParameterData> {
 
 fn operations_mut(spec: &mut OpenAPI) -> Vec<&mut Operation> {
     let items = spec.paths.paths.iter_mut().filter_map(|(_, path)| item(path));
-    items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete])
+    items
+        .flat_map(|item| [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete])
         .filter_map(Option::as_mut)
         .collect()
 }
@@ -434,7 +435,9 @@ fn visit(schema: &mut Schema, change: &mut dyn FnMut(&mut Schema)) {
                 visit(items, change);
             }
         }
-        SchemaKind::AllOf { all_of: inner } | SchemaKind::OneOf { one_of: inner } | SchemaKind::AnyOf { any_of: inner } => {
+        SchemaKind::AllOf { all_of: inner }
+        | SchemaKind::OneOf { one_of: inner }
+        | SchemaKind::AnyOf { any_of: inner } => {
             for schema in inner.iter_mut().filter_map(item) {
                 visit(schema, change);
             }

@@ -218,6 +218,12 @@ impl Error {
         }
     }
 
+    /// The same error once more, for each order that shares it; its source stays with the first.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the engine shares errors"))]
+    pub(crate) fn copy(&self) -> Self {
+        Self::from_record(&self.to_record())
+    }
+
     /// What a generated call failed with, as one of ours: the only place that knows progenitor's errors.
     pub(crate) async fn from_raw<E>(vendor: Vendor, operation: &str, raw: progenitor_client::Error<E>) -> Self {
         use progenitor_client::Error as Raw;
@@ -292,7 +298,8 @@ fn kind_of(status: StatusCode) -> Kind {
 fn refusal_with_success_status(body: &[u8]) -> Option<Error> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     let refused = json.get("success") == Some(&serde_json::Value::Bool(false));
-    refused.then(|| Error::new(Kind::Rejected, says_body(body).unwrap_or_else(|| "refused without a reason".to_owned())))
+    refused
+        .then(|| Error::new(Kind::Rejected, says_body(body).unwrap_or_else(|| "refused without a reason".to_owned())))
 }
 
 fn says_status(status: StatusCode) -> String {

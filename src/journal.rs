@@ -35,10 +35,7 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, oneshot};
 
-use crate::{
-    Booked, Error, OrderId, Outcome, Result, Vendor,
-    error::Kind,
-};
+use crate::{Booked, Error, OrderId, Outcome, Result, Vendor, error::Kind};
 
 /// How many orders one query asks for: well under the 32,766 parameters that SQLite takes.
 const ORDERS_PER_QUERY: usize = 500;
@@ -81,7 +78,7 @@ impl UnitState {
 
 /// A unit as the journal holds it.
 #[derive(Clone, Debug)]
-pub(crate) struct Unit {
+pub struct Unit {
     pub(crate) id: String,
     pub(crate) vendor: Vendor,
     pub(crate) account: String,
@@ -209,7 +206,13 @@ impl Journal {
             }
             for row in query.fetch_all(&mut *connection).await.map_err(|error| self.broken(error))? {
                 let read = || -> Result<_, sqlx::Error> {
-                    Ok((row.try_get::<String, _>(0)?, row.try_get(2)?, row.try_get(3)?, revision(&row, 1)?, recorded(&row, 4)?))
+                    Ok((
+                        row.try_get::<String, _>(0)?,
+                        row.try_get(2)?,
+                        row.try_get(3)?,
+                        revision(&row, 1)?,
+                        recorded(&row, 4)?,
+                    ))
                 };
                 let (order, unit, payload_hash, revision, outcome) = read().map_err(|error| self.broken(error))?;
                 // Later revisions come later, and replace.

@@ -1,20 +1,39 @@
 #![doc = include_str!("../README.md")]
 
+// Generated code names the crate by its name, so that the test helpers can use the same code from outside.
 extern crate self as shipbatch;
 
+#[cfg(feature = "sqlite")]
+mod booking;
 mod error;
+#[cfg(feature = "sqlite")]
+mod journal;
 mod key;
+#[cfg(feature = "labels")]
+mod label;
 mod number;
 mod open_enum;
+mod order;
+mod outcome;
+mod poll;
 mod retry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod transport;
 mod vendor;
 
+#[cfg(feature = "sqlite")]
+pub use booking::{Booking, Progress};
 pub use error::{Error, Result};
+#[cfg(feature = "sqlite")]
+pub use journal::Journal;
 pub use key::IdempotencyKey;
+#[cfg(feature = "labels")]
+pub use label::{LabelIndex, Labels};
 pub use number::Number;
+pub use order::{Order, OrderId};
+pub use outcome::{Booked, Counts, Money, Outcome, Report};
+pub use poll::Polling;
 pub use retry::{Operation, Replay, RetryPolicy};
 pub use transport::{Timeouts, Transport};
 pub use vendor::{Account, Builder, Vendor, deftship, smartsend, xps};

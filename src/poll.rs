@@ -60,7 +60,12 @@ mod tests {
 
     #[test]
     fn waits_grow_to_their_bound_and_end_with_the_patience() {
-        let polling = Polling { growth: 2.0, longest: Duration::from_secs(5), patience: Duration::from_secs(14), ..Polling::default() };
+        let polling = Polling {
+            growth: 2.0,
+            longest: Duration::from_secs(5),
+            patience: Duration::from_secs(14),
+            ..Polling::default()
+        };
         let delays: Vec<u64> = polling.delays().map(|delay| delay.as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 5, 2]);
     }

@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn retry_after_has_two_forms() {
         let now = httpdate::parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT").unwrap();
-        for (value, seconds) in [("5", Some(5)), ("Sat, 21 Nov 2026 12:00:07 GMT", Some(7)), ("soon", None), ("-1", None)] {
+        for (value, seconds) in
+            [("5", Some(5)), ("Sat, 21 Nov 2026 12:00:07 GMT", Some(7)), ("soon", None), ("-1", None)]
+        {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
             assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value}");
         }

@@ -11,12 +11,11 @@
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
+use progenitor_client::ResponseValue;
 use reqwest::{Url, header::HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error, Operation, Result, RetryPolicy, Timeouts, Transport,
-};
+use crate::{Error, Operation, Result, RetryPolicy, Timeouts, Transport, transport::request_id};
 
 pub mod deftship;
 pub mod smartsend;
@@ -142,7 +141,7 @@ impl<C: Account> Builder<C> {
             .ok_or_else(|| Error::input(format!("{vendor}: {address:?} is not the address of an API")))?;
         let http = Transport::http(&self.timeouts, &self.user_agent)?;
         let transport = Transport::new(vendor, base, authorization, self.timeouts, self.retry, C::OPERATIONS);
-        Ok(C::assemble(self.account, address, http, transport))
+        C::assemble(self.account, address, http, transport)
     }
 }
 
@@ -163,7 +162,33 @@ pub trait Account: Sized + sealed::Sealed {
     #[doc(hidden)]
     const OPERATIONS: &'static [Operation];
     #[doc(hidden)]
-    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Self;
+    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self>;
+}
+
+/// What a call gave, and the id of its request.
+pub(crate) struct Answer<T> {
+    pub(crate) value: T,
+    pub(crate) request_id: Option<String>,
+}
+
+/// The result of a generated call, in the crate's own types.
+pub(crate) async fn answer<T>(
+    vendor: Vendor,
+    operation: &str,
+    result: Result<ResponseValue<T>, progenitor_client::Error<()>>,
+) -> Result<Answer<T>> {
+    match result {
+        Ok(value) => Ok(Answer { request_id: request_id(value.headers()), value: value.into_inner() }),
+        Err(error) => Err(Error::from_raw(vendor, operation, error).await),
+    }
+}
+
+/// A vendor's ids, as a phase left them in the journal for the later ones.
+#[cfg(feature = "sqlite")]
+pub(crate) fn handle<T: serde::de::DeserializeOwned>(unit: &crate::journal::Unit) -> Result<T> {
+    serde_json::from_str(&unit.handle).map_err(|error| {
+        Error::new(crate::error::Kind::Journal, format!("unit {}: the vendor's ids cannot be read: {error}", unit.id))
+    })
 }
 
 pub(crate) mod sealed {

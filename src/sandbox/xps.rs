@@ -1,7 +1,9 @@
 //! Stub.
-use std::sync::Arc;
-use axum::Router;
 use super::World;
+use axum::Router;
+use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct State {}
-pub(super) fn routes() -> Router<Arc<World>> { Router::new() }
+pub(super) fn routes() -> Router<Arc<World>> {
+    Router::new()
+}

@@ -1,3 +1,128 @@
-//! Deftship.
-use crate::vendor::generated;
+//! Deftship: batches of up to 1,000 shipments (beta, with the account's own USPS integration).
+//!
+//! A batch is created, validated in the background, and shipped in one call, which is when money moves. The vendor's
+//! answers name no order, so an order is tied to its item by its place; see [`Booked`](crate::Booked).
+//!
+//! ```no_run
+//! # async fn run(orders: Vec<shipbatch::Order<shipbatch::deftship::Shipment>>) -> shipbatch::Result<()> {
+//! use shipbatch::{Journal, deftship};
+//!
+//! let client = deftship::Client::builder("warehouse-2").token("…").build()?;
+//! let report = client.book(&orders, &Journal::open("wave.db").await?).run().await?;
+//! println!("{}", report.counts());
+//! # Ok(()) }
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Operation, Result, Transport, Vendor,
+    error::Kind,
+    vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
+};
+
+#[cfg(feature = "sqlite")]
+mod phases;
+
 generated!("deftship.rs", "Deftship");
+
+/// A shipment with the shipper and the service that it goes by. A batch has one of each, so orders that name different
+/// ones go into different batches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Shipment {
+    /// The vendor's id of the shipper.
+    pub shipper_id: i64,
+    /// The service's code, such as `USPS-3`.
+    pub service: String,
+    /// The shipment itself.
+    pub shipment: types::BatchShipment,
+}
+
+impl Shipment {
+    /// A shipment by this shipper and service.
+    pub fn new(shipper_id: i64, service: impl Into<String>, shipment: types::BatchShipment) -> Self {
+        Self { shipper_id, service: service.into(), shipment }
+    }
+}
+
+/// A client of one account. Cloning is cheap, and clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    account: String,
+    raw: raw::Client,
+}
+
+impl Client {
+    /// A client for an account. The API knows accounts by their token alone, so the name is the caller's own: it tells
+    /// accounts apart in the journal, and stays the same when the token changes.
+    pub fn builder(account: impl Into<String>) -> Builder<Self> {
+        Builder::new(account.into())
+    }
+
+    /// The generated client, for every operation that this crate has no method of its own for.
+    ///
+    /// This vendor may answer 200 to what it refuses: look at the envelope's `success`.
+    pub fn raw(&self) -> &raw::Client {
+        &self.raw
+    }
+
+    /// A batch as it is now, with the first page of its items.
+    ///
+    /// # Errors
+    /// If there is none of this id, or the vendor cannot be reached.
+    pub async fn batch(&self, batch: &str) -> Result<types::BatchDetail> {
+        self.batch_page(batch, 1).await
+    }
+
+    pub(crate) async fn batch_page(&self, batch: &str, page: u32) -> Result<types::BatchDetail> {
+        let result = self.raw.get_batch(&batch_id(batch)?, page.try_into().ok(), None).await;
+        let envelope = self.answer("get_batch", result).await?.value;
+        data("get_batch", envelope.success, envelope.message, envelope.data)
+    }
+
+    async fn answer<T>(
+        &self,
+        operation: &str,
+        result: Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>,
+    ) -> Result<Answer<T>> {
+        answer(Vendor::Deftship, operation, result).await
+    }
+}
+
+/// An id in the form that can stand in an address.
+fn batch_id(batch: &str) -> Result<types::BatchId> {
+    types::BatchId::try_from(batch).map_err(|error| Error::input(format!("batch {batch:?}: {error}")))
+}
+
+/// What an envelope holds. One that says `"success": false` is a refusal, whatever the status.
+fn data<T>(operation: &str, success: bool, message: Option<String>, data: Option<T>) -> Result<T> {
+    let error = match (success, data) {
+        (true, Some(data)) => return Ok(data),
+        (true, None) => Error::new(Kind::Unreadable, "the answer holds no data"),
+        (false, _) => Error::new(Kind::Rejected, message.unwrap_or_else(|| "refused without a reason".to_owned())),
+    };
+    Err(error.at(Vendor::Deftship, operation))
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("deftship::Client").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+impl Sealed for Client {}
+
+impl Account for Client {
+    const VENDOR: Vendor = Vendor::Deftship;
+    const BASE_URL: &'static str = "https://api.deftship.com";
+    const SCHEME: &'static str = "Bearer";
+    const OPERATIONS: &'static [Operation] = raw::OPERATIONS;
+
+    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self> {
+        Ok(Self { account, raw: raw::Client::new_with_client(base_url, http, transport) })
+    }
+}

@@ -1,18 +1,193 @@
-//! Smart Send, REST API v2.
+//! Smart Send, REST API v2 (beta).
+//!
+//! An order is a shipment that is created, then booked with the carrier. Both calls take an idempotency key, which the
+//! vendor keeps for 24 hours: within them a lost answer is fetched by the same call again.
+//!
+//! ```no_run
+//! # async fn run(orders: Vec<shipbatch::Order<shipbatch::smartsend::types::ShipmentRequest>>) -> shipbatch::Result<()> {
+//! use shipbatch::{Journal, smartsend};
+//!
+//! let client = smartsend::Client::builder("team-7").token("…").build()?;
+//! let report = client.book(&orders, &Journal::open("wave.db").await?).run().await?;
+//! println!("{}", report.counts());
+//! # Ok(()) }
+//! ```
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use progenitor_client::Error as Raw;
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, LOCATION},
+};
+use uuid::Uuid;
 
 use crate::{
     Error, IdempotencyKey, Operation, Result, Transport, Vendor,
-    vendor::{Account, Builder, generated, sealed::Sealed},
+    error::Kind,
+    retry,
+    transport::request_id,
+    vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
+
+#[cfg(feature = "sqlite")]
+mod phases;
 
 generated!("smartsend.rs", "Smart Send");
 
-/// A client of one team.
+/// A client of one team. Cloning is cheap, and clones share connections.
 #[derive(Clone)]
 pub struct Client {
     team: types::TeamId,
-    account: String,
     raw: raw::Client,
+}
+
+/// What "book a shipment" answers.
+///
+/// A server is free to book at once although it was asked not to, so both answers must be handled.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum BookAnswer {
+    /// 200: the shipment, as booking left it. Its `state` says whether it is booked.
+    Done(Box<types::Shipment>),
+    /// 202: the vendor books in the background. Ask for the shipment until its state is `booked` or `failed`.
+    Accepted(Accepted),
+}
+
+/// A booking that the vendor works on.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The vendor's operation object. Its fields are not documented.
+    pub operation: serde_json::Value,
+    /// The place to ask, where the answer names one.
+    pub location: Option<String>,
+    /// How long to wait before asking, where the answer says so.
+    pub retry_after: Option<Duration>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+}
+
+impl Client {
+    /// A client for this team: the id or name that stands in the API's addresses after `/team/`.
+    pub fn builder(team: impl Into<String>) -> Builder<Self> {
+        Builder::new(team.into())
+    }
+
+    /// The generated client, for every operation that this crate has no method of its own for.
+    pub fn raw(&self) -> &raw::Client {
+        &self.raw
+    }
+
+    /// The team.
+    pub fn team(&self) -> &str {
+        &self.team
+    }
+
+    /// Creates a shipment, without booking it: no money moves. Repeated under the same key, it is created once.
+    ///
+    /// # Errors
+    /// If the vendor refuses the shipment, or cannot be reached.
+    pub async fn create_shipment(
+        &self,
+        shipment: &types::ShipmentRequest,
+        key: &IdempotencyKey,
+    ) -> Result<types::Shipment> {
+        let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
+        let result = self.raw.create_shipment(&self.team, None, Some(&key), None, shipment).await;
+        Ok(self.answer("create_shipment", result).await?.value.data)
+    }
+
+    /// A shipment as it is now.
+    ///
+    /// # Errors
+    /// If there is none of this id, or the vendor cannot be reached.
+    pub async fn shipment(&self, shipment: Uuid) -> Result<types::Shipment> {
+        let result = self.raw.get_shipment(&self.team, &shipment, None, None).await;
+        Ok(self.answer("get_shipment", result).await?.value.data)
+    }
+
+    /// Books a shipment with the carrier: **this costs money**. Asks the vendor to do it in the background.
+    ///
+    /// Under the same key it is booked once, however often this is called within 24 hours of the first call.
+    ///
+    /// # Errors
+    /// If the vendor refuses; or, where [`Error::may_have_booked`] says so, without knowing whether it was booked.
+    pub async fn book_shipment(&self, shipment: Uuid, key: &IdempotencyKey) -> Result<BookAnswer> {
+        self.book_answer(shipment, key, Some(types::Prefer::RespondAsync)).await.map(|answer| answer.value)
+    }
+
+    /// Books a shipment with the carrier and waits for the carrier's answer: **this costs money**.
+    ///
+    /// # Errors
+    /// As [`book_shipment`](Self::book_shipment).
+    pub async fn book_shipment_now(&self, shipment: Uuid, key: &IdempotencyKey) -> Result<BookAnswer> {
+        self.book_answer(shipment, key, None).await.map(|answer| answer.value)
+    }
+
+    pub(crate) async fn book_answer(
+        &self,
+        shipment: Uuid,
+        key: &IdempotencyKey,
+        prefer: Option<types::Prefer>,
+    ) -> Result<Answer<BookAnswer>> {
+        let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
+        match self.raw.book_shipment(&self.team, &shipment, None, Some(&key), prefer, None).await {
+            Err(Raw::UnexpectedResponse(response)) if response.status() == StatusCode::ACCEPTED => {
+                let accepted =
+                    accepted(response).await.map_err(|error| error.at(Vendor::SmartSend, "book_shipment"))?;
+                Ok(Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) })
+            }
+            result => {
+                let Answer { value, request_id } = self.answer("book_shipment", result).await?;
+                Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
+            }
+        }
+    }
+
+    async fn answer<T>(
+        &self,
+        operation: &str,
+        result: Result<progenitor_client::ResponseValue<T>, Raw<()>>,
+    ) -> Result<Answer<T>> {
+        answer(Vendor::SmartSend, operation, result).await
+    }
+}
+
+/// A 202 counts as accepted whatever its body says: its shape is not documented.
+async fn accepted(response: reqwest::Response) -> Result<Accepted> {
+    let headers = response.headers();
+    let text = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    let (location, request_id) = (text(headers, LOCATION), request_id(headers));
+    let retry_after = retry::retry_after(headers, std::time::SystemTime::now());
+    let body = response.bytes().await.unwrap_or_default();
+    let operation = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(Accepted { operation, location, retry_after, request_id })
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("smartsend::Client").field("team", &self.team.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Sealed for Client {}
+
+impl Account for Client {
+    const VENDOR: Vendor = Vendor::SmartSend;
+    const BASE_URL: &'static str = "https://app.smartsend.io/api/v2";
+    const SCHEME: &'static str = "Bearer";
+    const OPERATIONS: &'static [Operation] = raw::OPERATIONS;
+
+    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self> {
+        let team = types::TeamId::try_from(account).map_err(|error| Error::input(format!("team: {error}")))?;
+        Ok(Self { team, raw: raw::Client::new_with_client(base_url, http, transport) })
+    }
+}
+
+/// What a shipment must have to be named later.
+pub(crate) fn uuid_of(shipment: &types::Shipment) -> Result<Uuid> {
+    shipment.uuid.ok_or_else(|| {
+        Error::new(Kind::Unreadable, "the shipment has no uuid").at(Vendor::SmartSend, "create_shipment")
+    })
 }

@@ -1,0 +1,238 @@
+//! The four phases at Deftship: a unit is a batch, whose state refuses to be shipped twice.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Client, Shipment, batch_id, data, types};
+use crate::{
+    Booked, Booking, Error, Journal, Order, Outcome, Result, Vendor,
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
+    error::Kind,
+    journal::Unit,
+    vendor::handle,
+};
+
+/// Items in a batch (the vendor's page on create batch).
+const LIMIT: usize = 1000;
+/// How often a batch that is `ready` after a lost answer is read again before the call counts as never begun.
+const READY_LOOKS: usize = 4;
+
+impl Client {
+    /// Books a wave of orders. See [`Booking`].
+    ///
+    /// Where an order's first package has no `reference_1`, it gets the order's id, so that it stands on the label.
+    pub fn book<'a, I>(&'a self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    where
+        I: IntoIterator<IntoIter: Clone + Send>,
+        I::Item: std::borrow::Borrow<Order<Shipment>> + Send + Sync,
+    {
+        Booking::new(self, journal, orders)
+    }
+
+    async fn create_batch(&self, orders: &[Draft<'_, Shipment>]) -> Result<String> {
+        let Some(first) = orders.first() else { return Err(Error::input("a batch without orders")) };
+        let batch_shipments = orders.iter().map(|draft| {
+            let mut shipment = draft.shipment.shipment.clone();
+            if let Some(package) = shipment.package_list.first_mut() {
+                package.reference_1.get_or_insert_with(|| draft.order.as_str().to_owned());
+            }
+            shipment
+        });
+        let request = types::CreateBatchRequest {
+            shipper_id: first.shipment.shipper_id,
+            service: first.shipment.service.clone(),
+            batch_shipments: batch_shipments.collect(),
+        };
+        let envelope = self.answer("create_batch", self.raw.create_batch(&request).await).await?.value;
+        data("create_batch", envelope.success, envelope.message, envelope.data).map(|batch| batch.id)
+    }
+
+    /// Waits until the batch's status is another than this. The batch, with the first page of its items.
+    async fn after(&self, batch: &str, status: types::BatchStatus, waits: &Waits) -> Result<types::BatchDetail> {
+        let mut looks = waits.looks();
+        let mut failure = None;
+        while looks.wait().await {
+            match self.batch(batch).await {
+                Ok(read) if read.status != status => return Ok(read),
+                Ok(_) => failure = None,
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("batch {batch} is still {status}"))))
+    }
+
+    /// All items of a batch, in the vendor's order, from its first page on.
+    async fn items(&self, first: types::BatchDetail) -> Result<Vec<types::Item>> {
+        let id = first.id.clone();
+        let mut items = Vec::new();
+        let mut page = 1;
+        let mut next = Some(first);
+        while let Some(list) = next.take().and_then(|batch| batch.items) {
+            items.extend(list.data.into_iter().flatten());
+            if list.next_page_url.is_some() {
+                page += 1;
+                next = Some(self.batch_page(&id, page).await?);
+            }
+        }
+        Ok(items)
+    }
+
+    async fn remove(&self, batch: &str, items: Vec<String>) -> Result<()> {
+        let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
+        let result = self.raw.remove_batch_items(&batch_id(batch)?, &request).await;
+        let envelope = self.answer("remove_batch_items", result).await?.value;
+        data("remove_batch_items", envelope.success, envelope.message, envelope.data).map(|_| ())
+    }
+}
+
+/// What the journal keeps of a unit.
+#[derive(Serialize, Deserialize)]
+struct Handle {
+    batch: String,
+}
+
+impl Phases for Client {
+    type Shipment = Shipment;
+
+    const LIMIT: usize = LIMIT;
+
+    fn account(&self) -> &str {
+        &self.account
+    }
+
+    fn group(shipment: &Shipment) -> String {
+        format!("{} {}", shipment.shipper_id, shipment.service)
+    }
+
+    async fn prepare(&self, _: &str, orders: &[Draft<'_, Shipment>], waits: &Waits) -> Result<Prepared> {
+        let batch = self.create_batch(orders).await?;
+        let validated = self.after(&batch, types::BatchStatus::Validating, waits).await?;
+        let items = self.items(validated).await?;
+        // Nothing in an item names its order. Their number, and the order in which they were sent, is the only tie;
+        // where it does not hold, nothing is shipped.
+        if items.len() != orders.len() {
+            let text =
+                format!("batch {batch} lists {} items for {} orders; it was not shipped", items.len(), orders.len());
+            return Err(Error::new(Kind::Failed, text).at(Vendor::Deftship, "get_batch"));
+        }
+        let mut prepared = Prepared::default();
+        let mut invalid = Vec::new();
+        for (place, item) in items.into_iter().enumerate() {
+            let id = item.id.clone().unwrap_or_default();
+            if id.is_empty() || item.status != Some(types::ItemStatus::Valid) {
+                prepared.ended.push((place, Outcome::Rejected(problem(&item))));
+                invalid.push(id.clone());
+            }
+            prepared.ties.push(id);
+        }
+        if invalid.len() < orders.len() {
+            if !invalid.is_empty() {
+                self.remove(&batch, invalid).await?;
+            }
+            let handle = Handle { batch };
+            prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
+        }
+        Ok(prepared)
+    }
+
+    async fn commit(&self, unit: &Unit) -> Committed {
+        let ship = async {
+            let Handle { batch } = handle(unit)?;
+            let result = self.raw.ship_batch(&batch_id(&batch)?).await;
+            let envelope = self.answer("ship_batch", result).await?.value;
+            data("ship_batch", envelope.success, envelope.message, envelope.data)
+        };
+        match ship.await {
+            Ok(_) => Committed::Accepted,
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
+        let Handle { batch } = handle(unit)?;
+        let shipped = self.after(&batch, types::BatchStatus::Processing, waits).await?;
+        if shipped.status != types::BatchStatus::Completed {
+            let text = format!("batch {batch} was taken and is now in status {}", shipped.status);
+            return Err(Error::new(Kind::Doubt, text));
+        }
+        let items = self.items(shipped).await?;
+        let mut items: HashMap<String, types::Item> =
+            items.into_iter().filter_map(|item| Some((item.id.clone()?, item))).collect();
+        let ends = open(unit).filter_map(|place| {
+            let item = items.remove(&unit.slots[place].tie)?;
+            Some((place, outcome(&item, &batch)?))
+        });
+        Ok(ends.collect())
+    }
+
+    async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {
+        let Handle { batch } = match handle(unit) {
+            Ok(handle) => handle,
+            Err(error) => return Reconciled::Unknown(error),
+        };
+        let mut looks = waits.looks();
+        let mut left = if doubt == Doubt::InFlight { READY_LOOKS } else { 1 };
+        loop {
+            left -= 1;
+            match self.batch(&batch).await {
+                Ok(read) => match read.status {
+                    types::BatchStatus::Processing | types::BatchStatus::Completed => return Reconciled::Accepted,
+                    // Only a `ready` batch can be shipped: in these it was not, and a call on its way is refused.
+                    types::BatchStatus::Ready | types::BatchStatus::Validating | types::BatchStatus::Invalid
+                        if left == 0 =>
+                    {
+                        return Reconciled::NotBegun;
+                    }
+                    types::BatchStatus::Ready | types::BatchStatus::Validating | types::BatchStatus::Invalid => {}
+                    status => {
+                        let text = format!("batch {batch} is in status {:?}", status.as_str());
+                        return Reconciled::Unknown(Error::new(Kind::Doubt, text));
+                    }
+                },
+                Err(error) if left == 0 => return Reconciled::Unknown(error.with_kind(Kind::Doubt)),
+                Err(_) => {}
+            }
+            if !looks.wait().await {
+                return Reconciled::Unknown(Error::new(
+                    Kind::Doubt,
+                    format!("batch {batch} could not be read in time"),
+                ));
+            }
+        }
+    }
+}
+
+/// The end of an item of a completed batch, if it has one.
+fn outcome(item: &types::Item, batch: &str) -> Option<Outcome> {
+    match item.status.as_ref()? {
+        types::ItemStatus::Completed => Some(Outcome::Booked(Booked {
+            shipment: item.id.clone().unwrap_or_default(),
+            batch: Some(batch.to_owned()),
+            tracking: item.shipment_order.iter().filter_map(|order| order.main_tracking_number.clone()).collect(),
+            matched_by_position: true,
+            ..Booked::default()
+        })),
+        types::ItemStatus::Failed => {
+            let text = "the vendor could not ship it and does not say why";
+            Some(Outcome::Failed(Error::new(Kind::Failed, text).at(Vendor::Deftship, "ship_batch")))
+        }
+        _ => None,
+    }
+}
+
+/// Why an item is not valid, in the vendor's words.
+fn problem(item: &types::Item) -> Error {
+    let mut text = String::new();
+    for (field, problems) in item.errors.iter().flat_map(|errors| errors.iter()) {
+        let problems: Vec<&str> = match problems {
+            serde_json::Value::Array(list) => list.iter().filter_map(serde_json::Value::as_str).collect(),
+            problem => problem.as_str().into_iter().collect(),
+        };
+        text.push_str(&format!("{}{field}: {}", if text.is_empty() { "" } else { "; " }, problems.join(", ")));
+    }
+    if text.is_empty() {
+        text = "the vendor found it invalid and does not say why".to_owned();
+    }
+    Error::new(Kind::Rejected, text).at(Vendor::Deftship, "get_batch")
+}

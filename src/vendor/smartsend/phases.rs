@@ -1,0 +1,146 @@
+//! The four phases at Smart Send: a unit is one shipment, and its commit is keyed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{BookAnswer, Client, types, uuid_of};
+use crate::{
+    Booked, Booking, Error, IdempotencyKey, Journal, Order, Outcome, Result, Vendor,
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits},
+    error::Kind,
+    journal::Unit,
+    vendor::handle,
+};
+
+/// How long a repeat under the same key is surely the same call. The vendor keeps keys for 24 hours (its page on
+/// idempotency); an hour is left for clocks that differ and calls that take long.
+const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
+
+impl Client {
+    /// Books a wave of orders. See [`Booking`].
+    ///
+    /// Where an order's shipment has no `identifier`, it gets the order's id, so that it can be found at the vendor.
+    pub fn book<'a, I>(&'a self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    where
+        I: IntoIterator<IntoIter: Clone + Send>,
+        I::Item: std::borrow::Borrow<Order<types::ShipmentRequest>> + Send + Sync,
+    {
+        Booking::new(self, journal, orders)
+    }
+}
+
+/// What the journal keeps of a unit.
+#[derive(Serialize, Deserialize)]
+struct Handle {
+    shipment: Uuid,
+    /// The key of the commit.
+    key: IdempotencyKey,
+}
+
+impl Phases for Client {
+    type Shipment = types::ShipmentRequest;
+
+    const LIMIT: usize = 1;
+
+    fn account(&self) -> &str {
+        self.team()
+    }
+
+    async fn prepare(&self, _: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {
+        let Some(Draft { order, revision, shipment }) = orders.first() else { return Ok(Prepared::default()) };
+        let key = |operation, payload: Option<&types::ShipmentRequest>| {
+            IdempotencyKey::derive(operation, self.team(), order.as_str(), *revision, &payload)
+        };
+        let mut request = (*shipment).clone();
+        request.identifier.get_or_insert_with(|| order.as_str().to_owned());
+        let created = self.create_shipment(&request, &key("create_shipment", Some(&request))?).await?;
+        let shipment = uuid_of(&created)?;
+        let handle = Handle { shipment, key: key("book_shipment", None)? };
+        Ok(Prepared { handle: json(&handle)?, ties: vec![shipment.to_string()], ended: Vec::new() })
+    }
+
+    async fn commit(&self, unit: &Unit) -> Committed {
+        let Handle { shipment, key } = match handle(unit) {
+            Ok(handle) => handle,
+            Err(error) => return Committed::Ended(error),
+        };
+        match self.book_answer(shipment, &key, Some(types::Prefer::RespondAsync)).await {
+            Ok(answer) => match answer.value {
+                BookAnswer::Done(shipment) => match end(&shipment, answer.request_id) {
+                    Some(outcome) => Committed::Settled(vec![(0, outcome)]),
+                    None => Committed::Accepted,
+                },
+                BookAnswer::Accepted(_) => Committed::Accepted,
+            },
+            // The first call under this key still runs.
+            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted,
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
+        let Handle { shipment, .. } = handle(unit)?;
+        let mut looks = waits.looks();
+        let mut failure = None;
+        while looks.wait().await {
+            match self.shipment(shipment).await {
+                Ok(shipment) => match end(&shipment, None) {
+                    Some(outcome) => return Ok(vec![(0, outcome)]),
+                    None => failure = None,
+                },
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("shipment {shipment} is still being booked"))))
+    }
+
+    async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
+        let Handle { shipment, .. } = match handle(unit) {
+            Ok(handle) => handle,
+            Err(error) => return Reconciled::Unknown(error),
+        };
+        let key_kept = Timestamp::now().duration_since(unit.intent_at) < KEY_KEPT;
+        match self.shipment(shipment).await {
+            Ok(read) => match (&read.state, end(&read, None)) {
+                (_, Some(outcome)) => Reconciled::Settled(vec![(0, outcome)]),
+                // `open` right after a call may still become `queued`; under the same key a repeat is that call.
+                (Some(types::ShipmentState::Open), None) if key_kept || doubt == Doubt::Refused => Reconciled::NotBegun,
+                // A day later it is what it says: never booked.
+                (Some(types::ShipmentState::Open), None) => Reconciled::NotBegun,
+                (Some(types::ShipmentState::Queued), None) => Reconciled::Accepted,
+                (state, None) => {
+                    let state = state.as_ref().map_or("no state", types::ShipmentState::as_str);
+                    Reconciled::Unknown(Error::new(Kind::Doubt, format!("shipment {shipment} is in state {state:?}")))
+                }
+            },
+            Err(_) if key_kept && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
+        }
+    }
+}
+
+/// The end that a shipment's state stands for, if it is one.
+fn end(shipment: &types::Shipment, request_id: Option<String>) -> Option<Outcome> {
+    let failed = |text: &str| Outcome::Failed(Error::new(Kind::Failed, text).at(Vendor::SmartSend, "book_shipment"));
+    match shipment.state.as_ref()? {
+        types::ShipmentState::Booked => Some(Outcome::Booked(booked(shipment, request_id))),
+        types::ShipmentState::Failed => Some(failed("the carrier did not take the shipment")),
+        types::ShipmentState::Cancelled => Some(failed("the shipment was cancelled")),
+        _ => None,
+    }
+}
+
+fn booked(shipment: &types::Shipment, request_id: Option<String>) -> Booked {
+    let parcels = shipment.parcels.iter().flatten();
+    Booked {
+        shipment: shipment.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
+        tracking: parcels.filter_map(|parcel| parcel.tracking_code.clone()).collect(),
+        request_id,
+        ..Booked::default()
+    }
+}
+
+fn json(handle: &Handle) -> Result<String> {
+    serde_json::to_string(handle).map_err(|error| Error::input(error.to_string()))
+}
