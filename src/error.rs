@@ -119,18 +119,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
-        self.0.request_id = request_id;
-        self
-    }
-
     pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.0.kind
     }
 
     /// Whether the request may have reached the vendor. False means that it surely did not: repeating is free.
@@ -205,12 +196,12 @@ impl Error {
     }
 
     /// As JSON for the journal: all but the source.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the journal writes errors"))]
+    #[cfg(any(feature = "sqlite", feature = "labels"))]
     pub(crate) fn to_record(&self) -> String {
         serde_json::to_string(&self.0).unwrap_or_default()
     }
 
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the journal reads errors"))]
+    #[cfg(any(feature = "sqlite", feature = "labels"))]
     pub(crate) fn from_record(record: &str) -> Self {
         match serde_json::from_str(record) {
             Ok(inner) => Self(inner),
@@ -219,7 +210,7 @@ impl Error {
     }
 
     /// The same error once more, for each order that shares it; its source stays with the first.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the engine shares errors"))]
+    #[cfg(any(feature = "sqlite", feature = "labels"))]
     pub(crate) fn copy(&self) -> Self {
         Self::from_record(&self.to_record())
     }

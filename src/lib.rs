@@ -5,6 +5,8 @@ extern crate self as shipbatch;
 
 #[cfg(feature = "sqlite")]
 mod booking;
+#[cfg(feature = "labels")]
+mod download;
 mod error;
 #[cfg(feature = "sqlite")]
 mod journal;

@@ -96,10 +96,6 @@ impl Transport {
             .map_err(|error| Error::input("the HTTP client could not be set up").with_source(error))
     }
 
-    pub(crate) fn vendor(&self) -> Vendor {
-        self.0.vendor
-    }
-
     fn replay(&self, operation: &str) -> Replay {
         let known = self.0.operations.iter().find(|known| known.id == operation);
         known.map_or(Replay::Never, |known| known.replay)

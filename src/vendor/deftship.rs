@@ -23,6 +23,8 @@ use crate::{
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
 
+#[cfg(feature = "labels")]
+mod labels;
 #[cfg(feature = "sqlite")]
 mod phases;
 
@@ -82,6 +84,23 @@ impl Client {
         let result = self.raw.get_batch(&batch_id(batch)?, page.try_into().ok(), None).await;
         let envelope = self.answer("get_batch", result).await?.value;
         data("get_batch", envelope.success, envelope.message, envelope.data)
+    }
+
+    /// All items of a batch, in the vendor's order, from its first page on.
+    #[cfg(any(feature = "sqlite", feature = "labels"))]
+    pub(crate) async fn items(&self, first: types::BatchDetail) -> Result<Vec<types::Item>> {
+        let id = first.id.clone();
+        let mut items = Vec::new();
+        let mut page = 1;
+        let mut next = Some(first);
+        while let Some(list) = next.take().and_then(|batch| batch.items) {
+            items.extend(list.data.into_iter().flatten());
+            if list.next_page_url.is_some() {
+                page += 1;
+                next = Some(self.batch_page(&id, page).await?);
+            }
+        }
+        Ok(items)
     }
 
     async fn answer<T>(

@@ -30,6 +30,8 @@ use crate::{
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
 
+#[cfg(feature = "labels")]
+mod labels;
 #[cfg(feature = "sqlite")]
 mod phases;
 

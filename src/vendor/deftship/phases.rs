@@ -62,22 +62,6 @@ impl Client {
         Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("batch {batch} is still {status}"))))
     }
 
-    /// All items of a batch, in the vendor's order, from its first page on.
-    async fn items(&self, first: types::BatchDetail) -> Result<Vec<types::Item>> {
-        let id = first.id.clone();
-        let mut items = Vec::new();
-        let mut page = 1;
-        let mut next = Some(first);
-        while let Some(list) = next.take().and_then(|batch| batch.items) {
-            items.extend(list.data.into_iter().flatten());
-            if list.next_page_url.is_some() {
-                page += 1;
-                next = Some(self.batch_page(&id, page).await?);
-            }
-        }
-        Ok(items)
-    }
-
     async fn remove(&self, batch: &str, items: Vec<String>) -> Result<()> {
         let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
         let result = self.raw.remove_batch_items(&batch_id(batch)?, &request).await;

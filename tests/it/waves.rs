@@ -1,0 +1,193 @@
+//! Whole waves against the sandbox: what the report says is what the sandbox charged.
+
+use serde_json::{Value, json};
+use shipbatch::{
+    Journal, Order, OrderId, Outcome, Polling, Report, Vendor, deftship, sandbox::Sandbox, smartsend, xps,
+};
+
+/// Fast looks: the sandbox works by looks, not by time.
+fn polling() -> Polling {
+    let mut polling = Polling::default();
+    polling.first = std::time::Duration::from_millis(1);
+    polling.longest = std::time::Duration::from_millis(5);
+    polling
+}
+
+async fn sandbox() -> Sandbox {
+    Sandbox::builder().seed(7).start().await.unwrap()
+}
+
+fn orders<S: serde::de::DeserializeOwned>(count: usize, shipment: impl Fn(usize) -> Value) -> Vec<Order<S>> {
+    (0..count)
+        .map(|number| {
+            let shipment = serde_json::from_value(shipment(number)).unwrap();
+            Order::new(OrderId::new(format!("order-{number}")).unwrap(), shipment)
+        })
+        .collect()
+}
+
+fn smartsend_client(sandbox: &Sandbox) -> smartsend::Client {
+    let builder = smartsend::Client::builder("team-7").token(Sandbox::TOKEN);
+    builder.base_url(sandbox.base_url(Vendor::SmartSend)).build().unwrap()
+}
+
+fn xps_client(sandbox: &Sandbox) -> xps::Client {
+    let builder = xps::Client::builder("TEST00002").token(Sandbox::TOKEN);
+    builder.base_url(sandbox.base_url(Vendor::Xps)).build().unwrap()
+}
+
+fn deftship_client(sandbox: &Sandbox) -> deftship::Client {
+    let builder = deftship::Client::builder("main").token(Sandbox::TOKEN);
+    builder.base_url(sandbox.base_url(Vendor::Deftship)).build().unwrap()
+}
+
+fn smartsend_shipment(postal_code: &str) -> Value {
+    json!({
+        "currency": "DKK",
+        "weight_unit": "g",
+        "dimension_unit": "cm",
+        "delivery": {"carrier": "postnord", "service": "postnord_home"},
+        "parties": {"receiver": {
+            "address": {"address_lines": ["Nørregade 1"], "postal_code": postal_code, "city": "Odense", "country": "DK"},
+            "contact": {"name_lines": ["Ane Juul"], "phone": "+4560000000"},
+        }},
+        "parcels": [{"gross_weight": 800, "items": [{"sku": "A-1", "quantity": 2, "total_net_amount": 19.95}]}],
+    })
+}
+
+fn xps_shipment(zip: &str) -> Value {
+    let address = |name: &str, zip: &str| {
+        json!({
+            "name": name, "company": "", "address1": "42 Pine Street", "address2": "", "city": "Provo", "state": "UT",
+            "zip": zip, "country": "US", "phone": "8015550100",
+        })
+    };
+    json!({
+        "carrierCode": "ups", "serviceCode": "ups_ground", "packageTypeCode": "ups_custom_package",
+        "shipmentDate": "2026-11-21", "sender": address("Warehouse", "84601"), "receiver": address("Jo Park", zip),
+        "weightUnit": "lb", "dimUnit": "in", "currency": "USD", "billing": {"party": "sender"},
+        "pieces": [{"weight": "2.5", "length": "10", "width": "8", "height": "4"}],
+    })
+}
+
+fn deftship_shipment(zip: &str, telephone: &str) -> Value {
+    json!({
+        "shipper_id": 123, "service": "USPS-3",
+        "shipment": {
+            "from_address_id": 1387235969,
+            "to_address": {
+                "name": "Jane Smith", "street_1": "456 Oak Ave", "city": "Los Angeles", "state": "CA", "zip": zip,
+                "country": "US", "telephone": telephone,
+            },
+            "package_list": [{"count": 1, "length": 10, "width": 8, "height": 4, "weight": 1}],
+        },
+    })
+}
+
+/// Every order is booked, and charged once.
+fn assert_charged_once(sandbox: &Sandbox, report: &Report) {
+    let ledger = sandbox.ledger();
+    let charged = ledger.by_order(report.vendor());
+    assert!(charged.values().all(|times| *times == 1), "charged twice: {charged:?}");
+    let booked: Vec<&str> =
+        report.iter().filter(|(_, outcome)| outcome.booked().is_some()).map(|(order, _)| order.as_str()).collect();
+    assert_eq!(booked.len(), charged.len());
+    assert!(booked.iter().all(|order| charged.contains_key(order)));
+    assert_eq!(report.counts().total(), report.iter().len());
+}
+
+/// The one order that is not booked.
+fn odd_one_out(report: &Report) -> (&str, &Outcome) {
+    let mut others = report.iter().filter(|(_, outcome)| outcome.booked().is_none());
+    let (order, outcome) = others.next().unwrap();
+    assert!(others.next().is_none(), "{:?}", report.counts());
+    (order.as_str(), outcome)
+}
+
+#[tokio::test]
+async fn smartsend_books_a_wave() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(40, |_| smartsend_shipment("5000"));
+    let client = smartsend_client(&sandbox);
+    let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", report.iter().find(|(_, outcome)| outcome.booked().is_none()));
+    assert_charged_once(&sandbox, &report);
+}
+
+#[tokio::test]
+async fn xps_books_a_wave_in_several_units() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(40, |_| xps_shipment("84601"));
+    let client = xps_client(&sandbox);
+    let report = client.book(&orders, &journal).unit_size(15).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", report.iter().find(|(_, outcome)| outcome.booked().is_none()));
+    assert_charged_once(&sandbox, &report);
+    let batches: std::collections::BTreeSet<_> =
+        report.iter().filter_map(|(_, outcome)| outcome.booked()?.batch.clone()).collect();
+    assert_eq!(batches.len(), 3);
+    assert_eq!(report.cost().keys().collect::<Vec<_>>(), ["USD"]);
+}
+
+#[tokio::test]
+async fn deftship_books_a_wave_by_shipper_and_service() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(40, |number| {
+        let mut shipment = deftship_shipment("90001", "5559876543");
+        shipment["service"] = format!("USPS-{}", 1 + number % 2).into();
+        shipment
+    });
+    let client = deftship_client(&sandbox);
+    let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", report.iter().find(|(_, outcome)| outcome.booked().is_none()));
+    assert_charged_once(&sandbox, &report);
+    let batches: std::collections::BTreeSet<_> =
+        report.iter().filter_map(|(_, outcome)| outcome.booked()?.batch.clone()).collect();
+    assert_eq!(batches.len(), 2);
+}
+
+#[tokio::test]
+async fn smartsend_refuses_one_of_thirty() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(30, |number| {
+        let mut shipment = smartsend_shipment("5000");
+        if number == 17 {
+            shipment["parties"]["receiver"]["address"]["country"] = "Denmark".into();
+        }
+        shipment
+    });
+    let client = smartsend_client(&sandbox);
+    let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    let (order, outcome) = odd_one_out(&report);
+    assert_eq!((order, outcome.name()), ("order-17", "rejected"));
+    let text = outcome.error().unwrap().to_string();
+    assert!(text.contains("parties.receiver.address.country"), "{text}");
+    assert_charged_once(&sandbox, &report);
+}
+
+#[tokio::test]
+async fn xps_refuses_one_of_thirty_when_quoting_or_when_booking() {
+    for (zip, said) in [("1", "zip"), ("00000", "The carrier refused the address.")] {
+        let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+        let orders = orders(30, |number| xps_shipment(if number == 17 { zip } else { "84601" }));
+        let client = xps_client(&sandbox);
+        let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+        let (order, outcome) = odd_one_out(&report);
+        assert_eq!((order, outcome.name()), ("order-17", "rejected"));
+        let text = outcome.error().unwrap().to_string();
+        assert!(text.contains(said), "{text}");
+        assert_charged_once(&sandbox, &report);
+    }
+}
+
+#[tokio::test]
+async fn deftship_refuses_one_of_thirty() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(30, |number| deftship_shipment("90001", if number == 17 { "55" } else { "5559876543" }));
+    let client = deftship_client(&sandbox);
+    let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    let (order, outcome) = odd_one_out(&report);
+    assert_eq!((order, outcome.name()), ("order-17", "rejected"));
+    let text = outcome.error().unwrap().to_string();
+    assert!(text.contains("telephone"), "{text}");
+    assert_charged_once(&sandbox, &report);
+}
