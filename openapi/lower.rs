@@ -137,13 +137,13 @@ pub(crate) fn no_dots_in_paths(spec: &mut OpenAPI) {
         .collect();
     let Some(components) = spec.components.as_mut() else { return };
     for name in names {
-        if let Some(ReferenceOr::Item(schema)) = components.schemas.get_mut(&name) {
-            if let SchemaKind::Type(Type::String(text)) = &mut schema.schema_kind {
-                if text.pattern.is_none() && text.enumeration.is_empty() {
-                    text.pattern = Some(NOT_DOTS.to_owned());
-                    text.min_length = text.min_length.or(Some(1));
-                }
-            }
+        if let Some(ReferenceOr::Item(schema)) = components.schemas.get_mut(&name)
+            && let SchemaKind::Type(Type::String(text)) = &mut schema.schema_kind
+            && text.pattern.is_none()
+            && text.enumeration.is_empty()
+        {
+            text.pattern = Some(NOT_DOTS.to_owned());
+            text.min_length = text.min_length.or(Some(1));
         }
     }
 }
@@ -188,12 +188,11 @@ pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
         });
     }
     for data in path_parameters(spec) {
-        if let ParameterSchemaOrContent::Schema(ReferenceOr::Item(schema)) = &data.format {
-            if let SchemaKind::Type(Type::String(text)) = &schema.schema_kind {
-                if !matches!(&text.format, VariantOrUnknownOrEmpty::Unknown(format) if format == "uuid") {
-                    wrong.push(format!("path parameter {}: its schema must be in components", data.name));
-                }
-            }
+        if let ParameterSchemaOrContent::Schema(ReferenceOr::Item(schema)) = &data.format
+            && let SchemaKind::Type(Type::String(text)) = &schema.schema_kind
+            && !matches!(&text.format, VariantOrUnknownOrEmpty::Unknown(format) if format == "uuid")
+        {
+            wrong.push(format!("path parameter {}: its schema must be in components", data.name));
         }
     }
     wrong
@@ -334,10 +333,10 @@ fn follow(spec: &OpenAPI, schema: &ReferenceOr<Schema>, found: &mut BTreeSet<Str
 }
 
 fn follow_name(spec: &OpenAPI, name: &str, found: &mut BTreeSet<String>) {
-    if found.insert(name.to_owned()) {
-        if let Some(schema) = spec.components.as_ref().and_then(|components| components.schemas.get(name)) {
-            follow(spec, schema, found);
-        }
+    if found.insert(name.to_owned())
+        && let Some(schema) = spec.components.as_ref().and_then(|components| components.schemas.get(name))
+    {
+        follow(spec, schema, found);
     }
 }
 
@@ -424,10 +423,10 @@ fn visit(schema: &mut Schema, change: &mut dyn FnMut(&mut Schema)) {
             for property in object.properties.values_mut().filter_map(item) {
                 visit(property, change);
             }
-            if let Some(openapiv3::AdditionalProperties::Schema(inner)) = &mut object.additional_properties {
-                if let Some(inner) = item(inner) {
-                    visit(inner, change);
-                }
+            if let Some(openapiv3::AdditionalProperties::Schema(inner)) = &mut object.additional_properties
+                && let Some(inner) = item(inner)
+            {
+                visit(inner, change);
             }
         }
         SchemaKind::Type(Type::Array(array)) => {

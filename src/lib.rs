@@ -25,13 +25,13 @@ mod transport;
 mod vendor;
 
 #[cfg(feature = "sqlite")]
-pub use booking::{Booking, Progress};
+pub use booking::{Booking, Phases, Progress};
 pub use error::{Error, Result};
 #[cfg(feature = "sqlite")]
 pub use journal::Journal;
 pub use key::IdempotencyKey;
 #[cfg(feature = "labels")]
-pub use label::{LabelIndex, Labels};
+pub use label::{LabelIndex, LabelSource, Labels};
 pub use number::Number;
 pub use order::{Order, OrderId};
 pub use outcome::{Booked, Counts, Money, Outcome, Report};

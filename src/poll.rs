@@ -8,7 +8,7 @@
 //! # let _ = patient;
 //! ```
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a vendor is asked whether it is done. No vendor publishes a figure, so these are modest.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ impl Default for Polling {
 }
 
 impl Polling {
+    #[cfg(feature = "sqlite")]
     /// The waits before each look, until the patience ends.
     pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         let Self { first, growth, longest, patience } = self.clone();
@@ -51,6 +52,46 @@ impl Polling {
             next = delay.mul_f64(growth.max(1.0)).min(longest);
             Some(delay)
         })
+    }
+}
+
+/// How long phases may wait.
+#[cfg(feature = "sqlite")]
+#[derive(Debug)]
+pub struct Waits {
+    polling: Polling,
+    deadline: Option<Instant>,
+}
+
+#[cfg(feature = "sqlite")]
+impl Waits {
+    pub(crate) fn new(polling: Polling, deadline: Option<Instant>) -> Self {
+        Self { polling, deadline }
+    }
+
+    /// The looks at something under way: call [`Looks::wait`] before each.
+    pub(crate) fn looks(&self) -> Looks {
+        Looks { delays: Box::new(self.polling.delays()), deadline: self.deadline }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) struct Looks {
+    delays: Box<dyn Iterator<Item = Duration> + Send>,
+    deadline: Option<Instant>,
+}
+
+#[cfg(feature = "sqlite")]
+impl Looks {
+    /// Waits for the next look. False if the patience or the time is over.
+    pub(crate) async fn wait(&mut self) -> bool {
+        let Some(delay) = self.delays.next() else { return false };
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return false;
+        }
+        tokio::time::sleep(left.map_or(delay, |left| delay.min(left))).await;
+        true
     }
 }
 

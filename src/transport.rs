@@ -101,6 +101,7 @@ impl Transport {
         known.map_or(Replay::Never, |known| known.replay)
     }
 
+    #[expect(clippy::result_large_err, reason = "the error of the generated hook")]
     pub(crate) fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
         if request.url().origin() != self.0.base.origin() || !request.url().path().starts_with(self.0.base.path()) {
             return Err(Raw::Custom(format!("{}: the request would leave the configured host", info.operation_id)));

@@ -57,7 +57,8 @@ impl Client {
 
     async fn label(&self, tracking: &[String], downloads: &Downloads) -> Result<Vec<Bytes>> {
         let tracking = tracking.first().ok_or_else(|| missing("the order has no tracking number"))?;
-        let number = tracking.parse().map_err(|error| Error::input(format!("tracking number {tracking:?}: {error}")))?;
+        let number =
+            tracking.parse().map_err(|error| Error::input(format!("tracking number {tracking:?}: {error}")))?;
         let result = self.raw.get_parcel_by_tracking_number(&number).await;
         let envelope = self.answer("get_parcel_by_tracking_number", result).await?.value;
         let parcel: types::Parcel =

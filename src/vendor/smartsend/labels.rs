@@ -37,7 +37,8 @@ impl Client {
         let mut files = Vec::new();
         // What is not a label, such as a customs invoice, follows its parcel's label.
         for parcel in shipment.parcels.iter().flatten() {
-            for address in parcel.documents.iter().flatten().filter(is_pdf).filter_map(|document| document.url.as_ref()) {
+            for address in parcel.documents.iter().flatten().filter(is_pdf).filter_map(|document| document.url.as_ref())
+            {
                 files.push(downloads.pdf(address).await?);
             }
         }

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::{BookAnswer, Client, types, uuid_of};
 use crate::{
     Booked, Booking, Error, IdempotencyKey, Journal, Order, Outcome, Result, Vendor,
-    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits},
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled},
     error::Kind,
     journal::Unit,
+    poll::Waits,
     vendor::handle,
 };
 

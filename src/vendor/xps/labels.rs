@@ -46,9 +46,11 @@ impl Client {
         let mut text = self.answer("get_batch_labels", result).await?.value.labels_pdf;
         text.retain(|letter| !letter.is_ascii_whitespace());
         let pdf = BASE64_STANDARD.decode(text).map_err(|error| {
-            Error::new(Kind::Unreadable, format!("the labels are not base64: {error}")).at(Vendor::Xps, "get_batch_labels")
+            Error::new(Kind::Unreadable, format!("the labels are not base64: {error}"))
+                .at(Vendor::Xps, "get_batch_labels")
         })?;
-        let names: Vec<&str> = booked.iter().map(|quote| quote.tracking_number.as_deref().unwrap_or_default()).collect();
+        let names: Vec<&str> =
+            booked.iter().map(|quote| quote.tracking_number.as_deref().unwrap_or_default()).collect();
         let sheets = cut(&[pdf.into()], &names).unwrap_or_default();
         Ok(booked.iter().filter_map(|quote| quote.book_number.clone()).zip(sheets).collect())
     }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{Client, types};
 use crate::{
     Booked, Booking, Error, Journal, Money, Order, Outcome, Result, Vendor,
-    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, open},
     error::Kind,
     journal::Unit,
+    poll::Waits,
     vendor::handle,
 };
 
