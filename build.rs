@@ -8,7 +8,7 @@ use openapiv3::OpenAPI;
 use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::{format_ident, quote};
 use schemars::schema::{InstanceType, SchemaObject};
-use syn::{Attribute, File, Item, ItemStruct, Meta, Type, parse_quote};
+use syn::{Attribute, File, Item, ItemStruct, Meta, Token, Type, parse_quote, punctuated::Punctuated};
 
 #[path = "openapi/lower.rs"]
 #[allow(dead_code)]
@@ -39,7 +39,7 @@ fn client(vendor: &str, spec: &OpenAPI) -> Result<String> {
     let lowered = lower::lower(spec.clone());
     let tokens = Generator::new(&settings(vendor, spec)).generate_tokens(&lowered)?;
     let mut file: File = syn::parse2(tokens)?;
-    finish(&mut file);
+    finish(&mut file)?;
     file.items.push(open_enums(spec));
     file.items.push(operations(spec));
     Ok(prettyplease::unparse(&file))
@@ -78,12 +78,12 @@ fn format(kind: InstanceType, format: &str) -> SchemaObject {
 /// * a required and nullable field that is missing reads as null (it is written as null either way);
 /// * `Default` for each struct whose fields all have one, so that `..Default::default()` fills the optional fields;
 /// * `JsonSchema` behind a feature.
-fn finish(file: &mut File) {
+fn finish(file: &mut File) -> Result<()> {
     let Some(items) = file.items.iter_mut().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_mut().map(|(_, items)| items),
         _ => None,
     }) else {
-        return;
+        return Ok(());
     };
     let mut with_default: BTreeSet<String> = items.iter().filter_map(default_impl).collect();
     with_default.extend(structs(items).filter(|item| derives_default(item)).map(|item| item.ident.to_string()));
@@ -106,7 +106,7 @@ fn finish(file: &mut File) {
             Item::Struct(item) => {
                 let name = item.ident.to_string();
                 for field in &mut item.fields {
-                    field.attrs.retain(|attribute| !reads_null_only(attribute));
+                    field.attrs = field.attrs.drain(..).map(without_deserialize_with).collect::<syn::Result<_>>()?;
                 }
                 if with_default.contains(&name) && !generated.contains(&name) {
                     item.attrs.push(parse_quote!(#[derive(Default)]));
@@ -117,6 +117,7 @@ fn finish(file: &mut File) {
             _ => {}
         }
     }
+    Ok(())
 }
 
 fn json_schema() -> Attribute {
@@ -151,9 +152,17 @@ fn has_default(ty: &Type, structs: &BTreeSet<String>) -> bool {
     plain.contains(&name.as_str()) || structs.contains(&name)
 }
 
-fn reads_null_only(attribute: &Attribute) -> bool {
-    matches!(&attribute.meta, Meta::List(list)
-        if list.path.is_ident("serde") && list.tokens.to_string().contains("deserialize_with"))
+/// typify makes a required and nullable field insist on its key by a `deserialize_with`. Everything else stays.
+fn without_deserialize_with(mut attribute: Attribute) -> syn::Result<Attribute> {
+    if let Meta::List(list) = &mut attribute.meta
+        && list.path.is_ident("serde")
+    {
+        let kept = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;
+        let kept = kept.into_iter().filter(|meta| !meta.path().is_ident("deserialize_with"));
+        let kept: Punctuated<Meta, Token![,]> = kept.collect();
+        list.tokens = quote!(#kept);
+    }
+    Ok(attribute)
 }
 
 /// `pub mod open`: the enums of answers, which keep a value that they don't know.

@@ -74,7 +74,7 @@ macro_rules! open_enum {
 pub(crate) use open_enum;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     open_enum! {
         /// What became of it.
         State { Open = "open", InTransit = "in_transit", }

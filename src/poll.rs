@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 /// How often a vendor is asked whether it is done. No vendor publishes a figure, so these are modest.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Polling {
     /// The wait before the first look. 1 s unless set.
     pub first: Duration,

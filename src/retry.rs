@@ -54,7 +54,6 @@ impl Replay {
 
 /// How often and how slowly calls are repeated. All waits are bounded.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct RetryPolicy {
     /// How often a call is sent at most, the first time included. 5 unless set.
     pub attempts: u32,

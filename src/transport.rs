@@ -41,7 +41,6 @@ const JSON_OR_FILE: HeaderValue = HeaderValue::from_static("application/json, */
 /// How long calls may take. A call that moves money has one long bound of its own: cutting it short would leave the
 /// question whether it was done.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Timeouts {
     /// Until a connection stands. 10 s unless set.
     pub connect: Duration,

@@ -123,7 +123,7 @@ impl IntoResponse for Refusal {
 }
 
 async fn authenticated(request: Request, next: Next) -> Response {
-    if !authorized(request.headers(), "Bearer ") {
+    if !authorized(request.headers(), "Bearer") {
         return json(401, json!({"message": "Unauthenticated."}));
     }
     next.run(request).await

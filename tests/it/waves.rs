@@ -1,5 +1,7 @@
 //! Whole waves against the sandbox: what the report says is what the sandbox charged.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use shipbatch::{
     Journal, Order, OrderId, Outcome, Polling, Report, Vendor, deftship, sandbox::Sandbox, smartsend, xps,
@@ -7,10 +9,7 @@ use shipbatch::{
 
 /// Fast looks: the sandbox works by looks, not by time.
 fn polling() -> Polling {
-    let mut polling = Polling::default();
-    polling.first = std::time::Duration::from_millis(1);
-    polling.longest = std::time::Duration::from_millis(5);
-    polling
+    Polling { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Polling::default() }
 }
 
 async fn sandbox() -> Sandbox {

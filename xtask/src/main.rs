@@ -1,2 +1,65 @@
-//! x
-fn main() {}
+//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask ci`.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+mod ci;
+mod demo;
+mod generate;
+#[path = "../../openapi/lower.rs"]
+#[allow(dead_code, reason = "build.rs and the tests use the rest")]
+mod lower;
+
+const USAGE: &str = "\
+cargo xtask generate [--check]   check the specs, generate the clients anew, refresh the snapshots (or refuse stale ones)
+cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
+cargo xtask ci                   all that CI runs";
+
+type Result<T = ()> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["generate"] => generate::refresh(),
+        ["generate", "--check"] => generate::check(),
+        ["demo"] => demo::waves(),
+        ["ci"] => ci::all(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository, wherever the task was called from.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).unwrap_or(here)
+}
+
+/// A program with its arguments, to be run in the root.
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs a program, shown first, and fails if it does.
+fn run(command: &mut Command) -> Result {
+    eprintln!("$ {}", shown(command));
+    let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command))) }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

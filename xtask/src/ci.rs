@@ -1,0 +1,59 @@
+//! All that CI runs, in one command.
+
+use std::{fs, process::Command};
+
+use crate::{Result, demo, generate, lower, program, root, run};
+
+/// The features that need nothing but a Rust toolchain, hence all that is tested: native-tls wants OpenSSL's headers.
+const FEATURES: &str = "cli,schemars";
+
+/// Formatting, lints, the README's test command, documentation, snapshots, an independent validator over the specs,
+/// and the demo with its PDFs looked at by an independent tool.
+pub(crate) fn all() -> Result {
+    run_cargo(&["fmt", "--all", "--check"])?;
+    run_cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"])?;
+    for features in [&["--no-default-features"][..], &["--no-default-features", "--features", "sqlite"], &[]] {
+        run_cargo(&[&["clippy", "--quiet", "--lib"], features, &["--", "-D", "warnings"]].concat())?;
+    }
+    run(&mut readme_tests()?)?;
+    run(program("cargo", &["doc", "--quiet", "--no-deps", "--features", FEATURES]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    generate::check()?;
+    validate()?;
+    demo::waves()?;
+    lower::VENDORS.into_iter().try_for_each(pages)
+}
+
+fn run_cargo(arguments: &[&str]) -> Result {
+    run(&mut program("cargo", arguments))
+}
+
+/// The second command of the README, word for word.
+fn readme_tests() -> Result<Command> {
+    let readme = fs::read_to_string(root().join("README.md")).map_err(|error| format!("README.md: {error}"))?;
+    let blocks: Vec<&str> = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let tests = blocks.get(1).ok_or("README.md: there is no second command")?;
+    Ok(program("sh", &["-e", "-c", tests.trim()]))
+}
+
+/// openapi-spec-validator, from PyPI: a validator that others wrote.
+fn validate() -> Result {
+    let python = "target/venv/bin/python";
+    if !root().join(python).exists() {
+        run(&mut program("python3", &["-m", "venv", "target/venv"]))?;
+        run(&mut program(python, &["-m", "pip", "install", "--quiet", "openapi-spec-validator==0.9.0"]))?;
+    }
+    for vendor in lower::VENDORS {
+        run(&mut program(python, &["-m", "openapi_spec_validator", &format!("openapi/{vendor}.yaml")]))?;
+    }
+    Ok(())
+}
+
+/// The demo's labels, by tools that know nothing of us: a sound file, and a page for each order.
+fn pages(vendor: &str) -> Result {
+    let file = format!("target/demo/{vendor}.pdf");
+    run(&mut program("qpdf", &["--check", &file]))?;
+    let info = program("pdfinfo", &[&file]).output().map_err(|error| format!("pdfinfo: {error}"))?;
+    let text = String::from_utf8_lossy(&info.stdout);
+    let pages = text.lines().find_map(|line| line.strip_prefix("Pages:")).map(str::trim);
+    if pages == Some("1000") { Ok(()) } else { Err(format!("{file}: {pages:?} pages for 1000 orders")) }
+}
