@@ -74,7 +74,8 @@ macro_rules! open_enum {
 pub(crate) use open_enum;
 
 #[cfg(test)]
-pub(crate) mod tests {
+#[allow(unreachable_pub, reason = "the macro makes public items")]
+mod tests {
     open_enum! {
         /// What became of it.
         State { Open = "open", InTransit = "in_transit", }

@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod journal;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod waves;

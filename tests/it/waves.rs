@@ -190,3 +190,118 @@ async fn deftship_refuses_one_of_thirty() {
     assert!(text.contains("telephone"), "{text}");
     assert_charged_once(&sandbox, &report);
 }
+
+#[tokio::test]
+async fn a_second_run_books_nothing_again_and_tells_what_changed() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let client = xps_client(&sandbox);
+    let orders: Vec<Order<_>> = orders(10, |_| xps_shipment("84601"));
+    client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    let mut again = orders.clone();
+    again[3].shipment.pieces[0].weight = "9".parse().unwrap();
+    let report = client.book(&again, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked());
+    assert_charged_once(&sandbox, &report);
+    let changed: Vec<&str> = report
+        .iter()
+        .filter(|(_, outcome)| outcome.booked().is_some_and(|booked| booked.earlier && booked.changed))
+        .map(|(order, _)| order.as_str())
+        .collect();
+    assert_eq!(changed, ["order-3"]);
+}
+
+#[tokio::test]
+async fn a_repaired_order_is_booked_by_the_next_run() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let client = smartsend_client(&sandbox);
+    let wave =
+        |code: &'static str| orders(5, move |number| smartsend_shipment(if number == 2 { code } else { "5000" }));
+    let report = client.book(&wave("00000"), &journal).polling(polling()).run().await.unwrap();
+    let (order, outcome) = odd_one_out(&report);
+    assert_eq!((order, outcome.name()), ("order-2", "failed"));
+    let report = client.book(&wave("8000"), &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", odd_one_out(&report));
+    assert_charged_once(&sandbox, &report);
+}
+
+#[tokio::test]
+async fn a_wave_that_is_stopped_sends_nothing_more() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let client = deftship_client(&sandbox);
+    let orders = orders(10, |_| deftship_shipment("90001", "5559876543"));
+    let stopped = client.book(&orders, &journal).until(std::future::ready(())).polling(polling()).run().await.unwrap();
+    assert!(stopped.stopped());
+    assert_eq!((stopped.counts().not_sent, sandbox.ledger().orders()), (10, 0));
+    let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked());
+    assert_charged_once(&sandbox, &report);
+}
+
+#[tokio::test]
+async fn a_wrong_token_and_a_doubled_order_stop_the_run_before_anything_is_sent() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let mut orders = orders(3, |_| xps_shipment("84601"));
+    let stranger = xps::Client::builder("TEST00002").token("wrong").base_url(sandbox.base_url(Vendor::Xps));
+    let error = stranger.build().unwrap().book(&orders, &journal).run().await.unwrap_err();
+    assert!(error.is_auth() && !error.may_have_booked(), "{error}");
+    orders.push(orders[0].clone());
+    let error = xps_client(&sandbox).book(&orders, &journal).run().await.unwrap_err();
+    assert!(error.is_input());
+    assert_eq!(error.to_string(), "order order-0: it occurs twice");
+    assert_eq!(sandbox.ledger().orders(), 0);
+}
+
+#[tokio::test]
+async fn progress_adds_up() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let seen = std::sync::Mutex::new(Vec::new());
+    let orders = orders(12, |_| xps_shipment("84601"));
+    let client = xps_client(&sandbox);
+    let booking = client.book(&orders, &journal).unit_size(5).polling(polling());
+    booking.on_progress(|progress| seen.lock().unwrap().push(*progress)).run().await.unwrap();
+    let seen = seen.into_inner().unwrap();
+    let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
+    assert_eq!((first.orders, first.prepared, first.committed, first.ended.total()), (12, 0, 0, 0));
+    assert_eq!((last.orders, last.prepared, last.committed, last.ended.total()), (12, 12, 12, 12));
+}
+
+/// A wave's labels: a page for each booked order, in the caller's order, with its tracking number on it.
+async fn assert_labels<C: shipbatch::LabelSource>(report: &Report, client: &C) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.pdf");
+    let index = report.labels(client).write_pdf(&path).await.unwrap();
+    assert_eq!(index.missing().count(), 0, "{:?}", index.missing().next());
+    let pdf = lopdf::Document::load(&path).unwrap();
+    assert_eq!(pdf.get_pages().len(), report.counts().booked);
+    assert_eq!(index.iter().len(), report.counts().booked);
+    let booked = report.iter().filter_map(|(order, outcome)| Some((order, outcome.booked()?)));
+    for ((order, booked), (labelled, page, pages)) in booked.zip(index.iter()) {
+        assert_eq!((order, pages), (labelled, 1));
+        let text = pdf.extract_text(&[u32::try_from(page).unwrap()]).unwrap();
+        assert!(text.contains(&booked.tracking[0]), "{order}: {text}");
+    }
+    let table = std::fs::read_to_string(folder.path().join("labels.pages.csv")).unwrap();
+    assert_eq!(table.lines().count(), report.counts().booked + 1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+}
+
+#[tokio::test]
+async fn labels_come_in_the_callers_order() {
+    let sandbox = sandbox().await;
+    let journal = Journal::in_memory().await.unwrap();
+    let client = smartsend_client(&sandbox);
+    let wave = orders(60, |_| smartsend_shipment("5000"));
+    assert_labels(&client.book(&wave, &journal).polling(polling()).run().await.unwrap(), &client).await;
+    let client = xps_client(&sandbox);
+    let wave = orders(25, |number| xps_shipment(if number == 4 { "00000" } else { "84601" }));
+    let booking = client.book(&wave, &journal).unit_size(10);
+    assert_labels(&booking.polling(polling()).run().await.unwrap(), &client).await;
+    let client = deftship_client(&sandbox);
+    let wave = orders(130, |number| {
+        // Two services, so that the pages of two batches alternate.
+        let mut shipment = deftship_shipment(if number == 9 { "00000" } else { "90001" }, "5559876543");
+        shipment["service"] = format!("USPS-{}", 1 + number % 2).into();
+        shipment
+    });
+    assert_labels(&client.book(&wave, &journal).polling(polling()).run().await.unwrap(), &client).await;
+}
