@@ -89,16 +89,21 @@ impl<'a, C: Phases> Engine<'a, C> {
         loop {
             while running.len() < concurrency && !self.halted() {
                 let task = match halves.pop() {
-                    Some(half) => Some(Task::Book(half)),
-                    None => units.next::<C>(wave)?,
+                    Some(half) => Ok(Some(Task::Book(half))),
+                    None => units.next::<C>(wave),
                 };
                 match task {
-                    Some(Task::Recover(unit)) => running.push(Either::Left(Box::pin(self.recover(unit)))),
-                    Some(Task::Book(load)) => {
+                    Ok(Some(Task::Recover(unit))) => running.push(Either::Left(Box::pin(self.recover(unit)))),
+                    Ok(Some(Task::Book(load))) => {
                         let hashes = load.iter().map(|(_, place, _)| wave.hash(*place)).collect();
                         running.push(Either::Right(Box::pin(self.book(load, hashes))));
                     }
-                    None => break,
+                    Ok(None) => break,
+                    Err(error) => {
+                        // What is under way is waited for: it may be paid for.
+                        self.halt();
+                        fatal.get_or_insert(error);
+                    }
                 }
             }
             let ended = match future::select(running.next(), &mut halt).await {
@@ -122,7 +127,6 @@ impl<'a, C: Phases> Engine<'a, C> {
                     halves.extend([second, load]);
                 }
                 Err(error) => {
-                    // What is under way is waited for: it may be paid for.
                     self.halt();
                     fatal.get_or_insert(error);
                 }
@@ -206,6 +210,8 @@ impl<'a, C: Phases> Engine<'a, C> {
     async fn carry(&self, mut unit: Unit, mut next: Next) -> Result<Vec<(OrderId, Outcome)>> {
         let mut commits = 0;
         let mut refusal: Option<Error> = None;
+        // Whether an earlier commit may still be on its way: then a refusal is no proof by itself.
+        let mut in_flight = matches!(next, Next::Reconcile(Doubt::InFlight));
         loop {
             match next {
                 Next::Commit => {
@@ -217,10 +223,11 @@ impl<'a, C: Phases> Engine<'a, C> {
                         Committed::Ended(error) => return self.end_alike(unit, not_done, &error).await,
                         Committed::Refused(error) => {
                             refusal = Some(error);
-                            next = Next::Reconcile(Doubt::Refused);
+                            next = Next::Reconcile(if in_flight { Doubt::InFlight } else { Doubt::Refused });
                         }
                         Committed::Doubt(error) => {
                             tracing::warn!(vendor = %C::VENDOR, unit = unit.id, %error, "a commit is in doubt");
+                            in_flight = true;
                             next = Next::Reconcile(Doubt::InFlight);
                         }
                     }

@@ -63,11 +63,16 @@ impl Client {
         Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("batch {batch} is still {status}"))))
     }
 
-    async fn remove(&self, batch: &str, items: Vec<String>) -> Result<()> {
+    /// Removes items, and waits until the batch is settled again.
+    async fn remove(&self, batch: &str, items: Vec<String>, waits: &Waits) -> Result<()> {
         let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
         let result = self.raw.remove_batch_items(&batch_id(batch)?, &request).await;
         let envelope = self.answer("remove_batch_items", result).await?.value;
-        data("remove_batch_items", envelope.success, envelope.message, envelope.data).map(|_| ())
+        let left = data("remove_batch_items", envelope.success, envelope.message, envelope.data)?;
+        if left.status == types::BatchStatus::Validating {
+            self.after(batch, types::BatchStatus::Validating, waits).await?;
+        }
+        Ok(())
     }
 }
 
@@ -104,8 +109,12 @@ impl Phases for Client {
         let mut prepared = Prepared::default();
         let mut invalid = Vec::new();
         for (place, item) in items.into_iter().enumerate() {
-            let id = item.id.clone().unwrap_or_default();
-            if id.is_empty() || item.status != Some(types::ItemStatus::Valid) {
+            // Without an id it could be neither removed nor found again once it was paid for.
+            let id = item.id.clone().filter(|id| !id.is_empty()).ok_or_else(|| {
+                let text = format!("batch {batch} lists an item without an id; it was not shipped");
+                Error::new(Kind::Failed, text).at(Vendor::Deftship, "get_batch")
+            })?;
+            if item.status != Some(types::ItemStatus::Valid) {
                 prepared.ended.push((place, Outcome::Rejected(problem(&item))));
                 invalid.push(id.clone());
             }
@@ -113,7 +122,7 @@ impl Phases for Client {
         }
         if invalid.len() < orders.len() {
             if !invalid.is_empty() {
-                self.remove(&batch, invalid).await?;
+                self.remove(&batch, invalid, waits).await?;
             }
             let handle = Handle { batch };
             prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;

@@ -105,9 +105,8 @@ impl Phases for Client {
         match self.shipment(shipment).await {
             Ok(read) => match (&read.state, end(&read, None)) {
                 (_, Some(outcome)) => Reconciled::Settled(vec![(0, outcome)]),
-                // `open` right after a call may still become `queued`; under the same key a repeat is that call.
-                (Some(types::ShipmentState::Open), None) if key_kept || doubt == Doubt::Refused => Reconciled::NotBegun,
-                // A day later it is what it says: never booked.
+                // `open` right after a call may still become `queued`: under the same key a repeat is that call. A day
+                // later, when the key is forgotten, it is what it says: never booked.
                 (Some(types::ShipmentState::Open), None) => Reconciled::NotBegun,
                 (Some(types::ShipmentState::Queued), None) => Reconciled::Accepted,
                 (state, None) => {
