@@ -34,15 +34,17 @@ use std::{
 
 use futures_util::future;
 
-use crate::{Counts, Journal, Order, Polling, Report, Result, poll::Waits};
+use crate::{Counts, Journal, Order, Polling, Report, Result};
 
 mod engine;
 mod phases;
+mod waits;
 mod wave;
 
 use engine::Engine;
 pub use phases::Phases;
 pub(crate) use phases::{Committed, Doubt, Draft, Prepared, Reconciled, open};
+pub(crate) use waits::Waits;
 use wave::{Units, Wave};
 
 /// How many units are under way at a time unless set.

@@ -119,6 +119,7 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "sqlite")]
     pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self

@@ -8,7 +8,7 @@
 //! # let _ = patient;
 //! ```
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a vendor is asked whether it is done. No vendor publishes a figure, so these are modest.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ impl Default for Polling {
 }
 
 impl Polling {
-    #[cfg(feature = "sqlite")]
     /// The waits before each look, until the patience ends.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         let Self { first, growth, longest, patience } = self.clone();
         let mut waited = Duration::ZERO;
@@ -54,47 +54,7 @@ impl Polling {
     }
 }
 
-/// How long phases may wait.
-#[cfg(feature = "sqlite")]
-#[derive(Debug)]
-pub struct Waits {
-    polling: Polling,
-    deadline: Option<Instant>,
-}
-
-#[cfg(feature = "sqlite")]
-impl Waits {
-    pub(crate) fn new(polling: Polling, deadline: Option<Instant>) -> Self {
-        Self { polling, deadline }
-    }
-
-    /// The looks at something under way: call [`Looks::wait`] before each.
-    pub(crate) fn looks(&self) -> Looks {
-        Looks { delays: Box::new(self.polling.delays()), deadline: self.deadline }
-    }
-}
-
-#[cfg(feature = "sqlite")]
-pub(crate) struct Looks {
-    delays: Box<dyn Iterator<Item = Duration> + Send>,
-    deadline: Option<Instant>,
-}
-
-#[cfg(feature = "sqlite")]
-impl Looks {
-    /// Waits for the next look. False if the patience or the time is over.
-    pub(crate) async fn wait(&mut self) -> bool {
-        let Some(delay) = self.delays.next() else { return false };
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return false;
-        }
-        tokio::time::sleep(left.map_or(delay, |left| delay.min(left))).await;
-        true
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 

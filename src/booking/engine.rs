@@ -17,14 +17,13 @@ use futures_util::{
 };
 
 use super::{
-    Committed, Doubt, Draft, Phases, Prepared, Progress, Reconciled, Watcher, open,
+    Committed, Doubt, Draft, Phases, Prepared, Progress, Reconciled, Waits, Watcher, open,
     wave::{Load, Task, Units, Wave},
 };
 use crate::{
     Error, Journal, Order, OrderId, Outcome, Result,
     error::Kind,
     journal::{Recorded, Slot, Unit, UnitState},
-    poll::Waits,
 };
 
 /// How often a unit's commit is sent in one run, where each earlier one surely did not begin.

@@ -4,10 +4,10 @@ use std::future::Future;
 
 use serde::Serialize;
 
+use super::Waits;
 use crate::{
     Account, Error, OrderId, Outcome, Result,
     journal::{Recorded, Slot, Unit},
-    poll::Waits,
 };
 
 /// What a vendor is to the engine: four phases and a limit. Sealed: the clients of this crate.

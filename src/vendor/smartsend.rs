@@ -23,9 +23,7 @@ use reqwest::{
 use uuid::Uuid;
 
 use crate::{
-    Error, IdempotencyKey, Operation, Result, Transport, Vendor,
-    error::Kind,
-    retry,
+    Error, IdempotencyKey, Operation, Result, Transport, Vendor, retry,
     transport::request_id,
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
@@ -185,11 +183,4 @@ impl Account for Client {
         let team = types::TeamId::try_from(account).map_err(|error| Error::input(format!("team: {error}")))?;
         Ok(Self { team, raw: raw::Client::new_with_client(base_url, http, transport) })
     }
-}
-
-/// What a shipment must have to be named later.
-pub(crate) fn uuid_of(shipment: &types::Shipment) -> Result<Uuid> {
-    shipment.uuid.ok_or_else(|| {
-        Error::new(Kind::Unreadable, "the shipment has no uuid").at(Vendor::SmartSend, "create_shipment")
-    })
 }

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Client, Shipment, batch_id, data, types};
 use crate::{
     Booked, Booking, Error, Journal, Order, Outcome, Result, Vendor,
-    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, open},
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    poll::Waits,
     vendor::handle,
 };
 

@@ -4,13 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BookAnswer, Client, types, uuid_of};
+use super::{BookAnswer, Client, types};
 use crate::{
     Booked, Booking, Error, IdempotencyKey, Journal, Order, Outcome, Result, Vendor,
-    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled},
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits},
     error::Kind,
     journal::Unit,
-    poll::Waits,
     vendor::handle,
 };
 
@@ -143,4 +142,11 @@ fn booked(shipment: &types::Shipment, request_id: Option<String>) -> Booked {
 
 fn json(handle: &Handle) -> Result<String> {
     serde_json::to_string(handle).map_err(|error| Error::input(error.to_string()))
+}
+
+/// What a shipment must have to be named later.
+fn uuid_of(shipment: &types::Shipment) -> Result<Uuid> {
+    shipment.uuid.ok_or_else(|| {
+        Error::new(Kind::Unreadable, "the shipment has no uuid").at(Vendor::SmartSend, "create_shipment")
+    })
 }

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Client, types};
 use crate::{
     Booked, Booking, Error, Journal, Money, Order, Outcome, Result, Vendor,
-    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, open},
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    poll::Waits,
     vendor::handle,
 };
 
