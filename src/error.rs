@@ -311,6 +311,7 @@ fn says_body(body: &[u8]) -> Option<String> {
             _ => continue,
         };
         let open = if text.is_empty() { "" } else { "; " };
+        text.truncate(text.trim_end_matches('.').len());
         text.push_str(&format!("{open}{field}: {}", problems.join(", ")));
     }
     if let Some((cut, _)) = text.char_indices().nth(TEXT_LIMIT) {

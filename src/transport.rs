@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
     Request, Response, Url,
@@ -37,6 +38,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 /// JSON first: a PHP framework answers errors as HTML or by a redirect where JSON is not asked for.
 const JSON_OR_FILE: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.5");
+
+/// The most bytes of an answer: XPS sends the labels of 500 shipments in one, tens of megabytes.
+const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// How long calls may take. A call that moves money has one long bound of its own: cutting it short would leave the
 /// question whether it was done.
@@ -142,7 +146,7 @@ impl Transport {
                     tokio::time::sleep(delay).await;
                     request = again;
                 }
-                _ => return result,
+                _ => return result.map(bounded),
             }
         }
     }
@@ -168,6 +172,16 @@ impl Transport {
             if status == 0 { "no answer" } else { "answered" },
         );
     }
+}
+
+/// An answer that breaks off at the limit. One that states a length within it cannot be longer.
+fn bounded(response: Response) -> Response {
+    let stated = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if stated.is_some_and(|length| length <= ANSWER_LIMIT) {
+        return response;
+    }
+    let answer: http::Response<reqwest::Body> = response.into();
+    answer.map(|body| reqwest::Body::wrap(Limited::new(body, ANSWER_LIMIT))).into()
 }
 
 impl fmt::Debug for Transport {

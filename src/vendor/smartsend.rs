@@ -15,7 +15,7 @@
 
 use std::{fmt, time::Duration};
 
-use progenitor_client::Error as Raw;
+use progenitor_client::{Error as Raw, ResponseValue};
 use reqwest::{
     StatusCode,
     header::{HeaderMap, LOCATION},
@@ -138,18 +138,23 @@ impl Client {
                     accepted(response).await.map_err(|error| error.at(Vendor::SmartSend, "book_shipment"))?;
                 Ok(Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) })
             }
-            result => {
-                let Answer { value, request_id } = self.answer("book_shipment", result).await?;
-                Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
+            // The vendor documents no status but 202: a 201 in place of the 200 must not hide what was booked.
+            Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
+                self.done(ResponseValue::from_response(response).await).await
             }
+            result => self.done(result).await,
         }
     }
 
-    async fn answer<T>(
+    async fn done(
         &self,
-        operation: &str,
-        result: Result<progenitor_client::ResponseValue<T>, Raw<()>>,
-    ) -> Result<Answer<T>> {
+        result: Result<ResponseValue<types::ShipmentEnvelope>, Raw<()>>,
+    ) -> Result<Answer<BookAnswer>> {
+        let Answer { value, request_id } = self.answer("book_shipment", result).await?;
+        Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
+    }
+
+    async fn answer<T>(&self, operation: &str, result: Result<ResponseValue<T>, Raw<()>>) -> Result<Answer<T>> {
         answer(Vendor::SmartSend, operation, result).await
     }
 }

@@ -1,7 +1,16 @@
-//! The integration tests, in one binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+//! The integration tests: one binary, hence linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+#[path = "../../openapi/lower.rs"]
+#[allow(dead_code, reason = "the rest is for build.rs and xtask")]
+mod lower;
+
+mod examples;
+#[cfg(feature = "sqlite")]
 mod journal;
+mod lowering;
+mod mocks;
+mod spec;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod waves;
+mod wire;

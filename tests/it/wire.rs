@@ -1,0 +1,6 @@
+//! What goes over the wire, and what comes of what comes back.
+
+mod accounts;
+mod answers;
+mod recorder;
+mod requests;
