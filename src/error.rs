@@ -47,6 +47,9 @@ struct Inner {
     status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// How often the call was sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sent: u32,
     #[serde(skip)]
     retry_after: Option<Duration>,
     #[serde(skip)]
@@ -99,6 +102,7 @@ impl Error {
             operation: None,
             status: None,
             request_id: None,
+            sent: 0,
             retry_after: None,
             source: None,
         }))
@@ -116,6 +120,11 @@ impl Error {
     pub(crate) fn at(mut self, vendor: Vendor, operation: &str) -> Self {
         self.0.vendor = Some(vendor);
         self.0.operation = Some(operation.to_owned());
+        self
+    }
+
+    pub(crate) fn after(mut self, sent: u32) -> Self {
+        self.0.sent = sent;
         self
     }
 
@@ -189,6 +198,12 @@ impl Error {
     /// The id of the request, to name to the vendor's support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// How often the call was sent before this came of it. The client's [`RetryPolicy`](crate::RetryPolicy) has had its
+    /// say: whoever gets this error need not try the same at once again.
+    pub fn attempts(&self) -> u32 {
+        self.0.sent
     }
 
     /// How long the vendor asks to wait, where it does.
@@ -272,6 +287,11 @@ impl Error {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(sent: &u32) -> bool {
+    *sent == 0
+}
+
 fn kind_of(status: StatusCode) -> Kind {
     match status.as_u16() {
         401 | 403 => Kind::Auth,
@@ -330,6 +350,9 @@ impl fmt::Display for Error {
         f.write_str(&inner.message)?;
         if let Some(status) = inner.status.filter(|_| !inner.message.starts_with("HTTP ")) {
             write!(f, " (HTTP {status})")?;
+        }
+        if inner.sent > 1 {
+            write!(f, " after {} attempts", inner.sent)?;
         }
         if let Some(id) = &inner.request_id {
             write!(f, " [request {id}]")?;

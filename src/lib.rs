@@ -8,6 +8,7 @@ mod booking;
 #[cfg(feature = "labels")]
 mod download;
 mod error;
+mod gate;
 #[cfg(feature = "sqlite")]
 mod journal;
 mod key;

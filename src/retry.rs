@@ -14,7 +14,10 @@
 //! assert_eq!(patient.attempts, 8);
 //! ```
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     StatusCode,
@@ -63,6 +66,10 @@ pub struct RetryPolicy {
     pub longest_delay: Duration,
     /// The longest wait that a vendor's `Retry-After` may ask for: a longer one ends the call. 2 minutes unless set.
     pub longest_retry_after: Duration,
+    /// How many repeats the account's calls have in store, all of them together. A repeat of a call that failed takes
+    /// one, ten successes give one back; so a vendor that is down is not asked five times as often as one that is up.
+    /// Waiting for a vendor that asks to slow down takes none. 100 unless set.
+    pub budget: u32,
 }
 
 impl Default for RetryPolicy {
@@ -72,6 +79,7 @@ impl Default for RetryPolicy {
             first_delay: Duration::from_millis(200),
             longest_delay: Duration::from_secs(20),
             longest_retry_after: Duration::from_secs(120),
+            budget: 100,
         }
     }
 }
@@ -110,27 +118,71 @@ impl Attempt {
     }
 }
 
+/// What to do after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Decision {
+    /// Hand out what there is: an answer, or a failure whose repeats are used up.
+    Stop,
+    /// Send the same once more, after so long.
+    Repeat(Duration),
+    /// It may have been done, and nothing makes a repeat harmless: the state at the vendor must be read.
+    ReadBack,
+}
+
 impl RetryPolicy {
-    /// Whether to send once more, and after how long. `chance` is in 0..1 and spreads the waits of many tasks.
-    pub(crate) fn decide(&self, replay: Replay, sent: u32, attempt: Attempt, chance: f64) -> Option<Duration> {
+    /// Whether to send once more, and after how long. `chance` is in 0..1 and spreads the waits of many tasks over all
+    /// of the time (full jitter). No wait goes past
+    /// what is `left` of the call's time.
+    pub(crate) fn decide(&self, replay: Replay, sent: u32, attempt: Attempt, left: Duration, chance: f64) -> Decision {
         let asked = match attempt {
-            Attempt::Answered => return None,
-            Attempt::Doubt(_) if !replay.allows_repeat_in_doubt() => return None,
+            Attempt::Answered => return Decision::Stop,
+            Attempt::Doubt(_) if !replay.allows_repeat_in_doubt() => return Decision::ReadBack,
             Attempt::NotSent => None,
             Attempt::Wait(asked) | Attempt::Doubt(asked) => asked,
         };
-        if sent >= self.attempts {
-            return None;
-        }
-        match asked {
-            Some(asked) if asked > self.longest_retry_after => None,
+        let delay = match asked {
+            Some(asked) if asked > self.longest_retry_after => return Decision::Stop,
             // A little more than asked, so that not all come back in the same moment.
-            Some(asked) => Some(asked + self.first_delay.mul_f64(chance)),
+            Some(asked) => asked + self.first_delay.mul_f64(chance),
             None => {
                 let growth = 1u32.checked_shl(sent.saturating_sub(1)).unwrap_or(u32::MAX);
-                Some(self.first_delay.saturating_mul(growth).min(self.longest_delay).mul_f64(chance))
+                self.first_delay.saturating_mul(growth).min(self.longest_delay).mul_f64(chance)
             }
+        };
+        if sent >= self.attempts || delay > left { Decision::Stop } else { Decision::Repeat(delay) }
+    }
+}
+
+/// The repeats that an account's calls have in store.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// In tenths of a repeat.
+    left: AtomicU32,
+    most: u32,
+}
+
+/// What a repeat takes and what a success gives back, in tenths.
+const REPEAT: u32 = 10;
+const SUCCESS: u32 = 1;
+
+impl Budget {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        let most = policy.budget.saturating_mul(REPEAT);
+        Self { left: AtomicU32::new(most), most }
+    }
+
+    /// Takes what a repeat after this attempt costs, if it is there.
+    pub(crate) fn take(&self, attempt: Attempt) -> bool {
+        if matches!(attempt, Attempt::Wait(_)) {
+            return true;
         }
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(REPEAT)).is_ok()
+    }
+
+    /// Gives back what a success is worth.
+    pub(crate) fn refill(&self) {
+        let add = |left: u32| (left < self.most).then(|| left.saturating_add(SUCCESS).min(self.most));
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 }
 
@@ -153,35 +205,66 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 mod tests {
     use super::*;
 
-    fn decide(replay: Replay, sent: u32, attempt: Attempt) -> Option<Duration> {
-        RetryPolicy::default().decide(replay, sent, attempt, 0.5)
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn decide(replay: Replay, sent: u32, attempt: Attempt) -> Decision {
+        RetryPolicy::default().decide(replay, sent, attempt, LONG, 0.5)
+    }
+
+    fn repeat(ms: u64) -> Decision {
+        Decision::Repeat(Duration::from_millis(ms))
+    }
+
+    fn wait(seconds: u64) -> Attempt {
+        Attempt::Wait(Some(Duration::from_secs(seconds)))
     }
 
     #[test]
     fn what_was_not_done_is_repeated_in_every_class() {
         for replay in [Replay::Safe, Replay::Keyed, Replay::Guarded, Replay::Never] {
-            assert_eq!(decide(replay, 1, Attempt::NotSent), Some(Duration::from_millis(100)));
-            let five = Attempt::Wait(Some(Duration::from_secs(5)));
-            assert_eq!(decide(replay, 1, five), Some(Duration::from_millis(5100)));
-            assert_eq!(decide(replay, 5, five), None);
+            assert_eq!(decide(replay, 1, Attempt::NotSent), repeat(100));
+            assert_eq!(decide(replay, 1, wait(5)), repeat(5100));
+            assert_eq!(decide(replay, 5, wait(5)), Decision::Stop);
+            assert_eq!(decide(replay, 1, Attempt::Answered), Decision::Stop);
         }
     }
 
     #[test]
     fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
         let doubt = Attempt::Doubt(None);
-        assert!(decide(Replay::Safe, 1, doubt).is_some());
-        assert!(decide(Replay::Keyed, 1, doubt).is_some());
-        assert_eq!(decide(Replay::Guarded, 1, doubt), None);
-        assert_eq!(decide(Replay::Never, 1, doubt), None);
+        assert_eq!(decide(Replay::Safe, 1, doubt), repeat(100));
+        assert_eq!(decide(Replay::Keyed, 1, doubt), repeat(100));
+        assert_eq!(decide(Replay::Guarded, 1, doubt), Decision::ReadBack);
+        assert_eq!(decide(Replay::Never, 1, doubt), Decision::ReadBack);
     }
 
     #[test]
     fn waits_grow_and_are_bounded() {
-        let delays: Vec<_> = (1..5).filter_map(|sent| decide(Replay::Safe, sent, Attempt::NotSent)).collect();
-        assert_eq!(delays, [100, 200, 400, 800].map(Duration::from_millis));
-        let far = Attempt::Wait(Some(Duration::from_secs(3600)));
-        assert_eq!(decide(Replay::Safe, 1, far), None);
+        let delays: Vec<_> = (1..5).map(|sent| decide(Replay::Safe, sent, Attempt::NotSent)).collect();
+        assert_eq!(delays, [100, 200, 400, 800].map(repeat));
+        assert_eq!(decide(Replay::Safe, 1, wait(3600)), Decision::Stop);
+        let policy = RetryPolicy { attempts: 99, ..RetryPolicy::default() };
+        assert_eq!(policy.decide(Replay::Safe, 60, Attempt::NotSent, LONG, 1.0), repeat(20_000));
+        let short = Duration::from_secs(3);
+        assert_eq!(policy.decide(Replay::Safe, 1, wait(5), short, 0.0), Decision::Stop, "no wait goes past the time");
+    }
+
+    #[test]
+    fn the_wait_is_spread_over_all_of_its_time() {
+        let at = |chance| RetryPolicy::default().decide(Replay::Safe, 1, Attempt::NotSent, LONG, chance);
+        assert_eq!([at(0.0), at(0.25), at(1.0)], [0, 50, 200].map(repeat));
+    }
+
+    #[test]
+    fn a_budget_runs_out_and_comes_back_with_success() {
+        let budget = Budget::new(&RetryPolicy { budget: 2, ..RetryPolicy::default() });
+        assert!(budget.take(Attempt::NotSent) && budget.take(Attempt::Doubt(None)));
+        assert!(!budget.take(Attempt::NotSent));
+        assert!(budget.take(wait(5)), "waiting for a vendor that asks for it is free");
+        (0..10).for_each(|_| budget.refill());
+        assert!(budget.take(Attempt::NotSent) && !budget.take(Attempt::NotSent));
+        (0..1000).for_each(|_| budget.refill());
+        assert!(budget.take(Attempt::NotSent) && budget.take(Attempt::NotSent) && !budget.take(Attempt::NotSent));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     fmt,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -29,11 +30,13 @@ use reqwest::{
 
 use crate::{
     Error, Result, Vendor,
-    retry::{Attempt, Operation, Replay, RetryPolicy},
+    gate::Gate,
+    retry::{Attempt, Budget, Decision, Operation, Replay, RetryPolicy},
 };
 
 /// Correlates a request between client and server; Smart Send echoes it (its page on debugging).
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// progenitor sends it with every request; no vendor asks for it.
 const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 /// JSON first: a PHP framework answers errors as HTML or by a redirect where JSON is not asked for.
@@ -72,7 +75,23 @@ struct Inner {
     authorization: HeaderValue,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    budget: Budget,
+    gate: Gate,
     operations: &'static [Operation],
+}
+
+tokio::task_local! {
+    /// How often the call of this task was sent: the error that comes of it says so.
+    static SENT: Cell<u32>;
+}
+
+/// Runs a generated call, and counts how often it is sent.
+pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, u32) {
+    let call = async {
+        let result = call.await;
+        (result, SENT.with(Cell::get))
+    };
+    SENT.scope(Cell::new(0), call).await
 }
 
 impl Transport {
@@ -82,10 +101,12 @@ impl Transport {
         mut authorization: HeaderValue,
         timeouts: Timeouts,
         retry: RetryPolicy,
+        rate: Option<u32>,
         operations: &'static [Operation],
     ) -> Self {
         authorization.set_sensitive(true);
-        Self(Arc::new(Inner { vendor, base, authorization, timeouts, retry, operations }))
+        let (budget, gate) = (Budget::new(&retry), Gate::new(rate));
+        Self(Arc::new(Inner { vendor, base, authorization, timeouts, retry, budget, gate, operations }))
     }
 
     /// The HTTP client under the generated one.
@@ -99,9 +120,14 @@ impl Transport {
             .map_err(|error| Error::input("the HTTP client could not be set up").with_source(error))
     }
 
-    fn replay(&self, operation: &str) -> Replay {
+    /// Whether this request may be sent twice. Without its key a keyed one has no protection: the vendor never
+    /// deduplicates it (Smart Send's page on idempotency).
+    fn replay(&self, request: &Request, operation: &str) -> Replay {
         let known = self.0.operations.iter().find(|known| known.id == operation);
-        known.map_or(Replay::Never, |known| known.replay)
+        match known.map_or(Replay::Never, |known| known.replay) {
+            Replay::Keyed if !request.headers().contains_key(IDEMPOTENCY_KEY) => Replay::Never,
+            replay => replay,
+        }
     }
 
     #[expect(clippy::result_large_err, reason = "the error of the generated hook")]
@@ -109,7 +135,7 @@ impl Transport {
         if request.url().origin() != self.0.base.origin() || !request.url().path().starts_with(self.0.base.path()) {
             return Err(Raw::Custom(format!("{}: the request would leave the configured host", info.operation_id)));
         }
-        let timeout = match self.replay(info.operation_id) {
+        let timeout = match self.replay(request, info.operation_id) {
             Replay::Safe => self.0.timeouts.read,
             Replay::Keyed | Replay::Guarded | Replay::Never => self.0.timeouts.write,
         };
@@ -131,24 +157,55 @@ impl Transport {
         mut request: Request,
         info: &OperationInfo,
     ) -> reqwest::Result<Response> {
-        let replay = self.replay(info.operation_id);
+        let replay = self.replay(&request, info.operation_id);
+        let (begun, patience) = (Instant::now(), request.timeout().copied().unwrap_or(self.0.timeouts.write));
         let mut sent = 0;
         loop {
-            let again = request.try_clone();
-            let request_id = request_id(request.headers());
-            let started = Instant::now();
-            let result = http.execute(request).await;
             sent += 1;
-            self.trace(info.operation_id, sent, request_id, &result, started.elapsed());
+            self.0.gate.pass().await;
+            // Outside of `counted` nobody asks for the number.
+            let _ = SENT.try_with(|count| count.set(sent));
+            let again = request.try_clone();
+            let result = self.send(http, request, info.operation_id, sent).await;
             let attempt = Attempt::of(&result, replay, SystemTime::now());
-            match (self.0.retry.decide(replay, sent, attempt, chance()), again) {
-                (Some(delay), Some(again)) => {
+            let left = patience.saturating_sub(begun.elapsed());
+            let decision = self.0.retry.decide(replay, sent, attempt, left, chance());
+            self.heed(attempt, decision);
+            match (decision, again) {
+                (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
                     tokio::time::sleep(delay).await;
                     request = again;
                 }
                 _ => return result.map(bounded),
             }
         }
+    }
+
+    /// What an attempt means for the other calls of the account.
+    fn heed(&self, attempt: Attempt, decision: Decision) {
+        match (attempt, decision) {
+            (Attempt::Answered, _) => self.0.budget.refill(),
+            (Attempt::Wait(Some(asked)) | Attempt::Doubt(Some(asked)), _) => {
+                self.0.gate.pause(Instant::now(), asked.min(self.0.retry.longest_retry_after));
+            }
+            // Asked to slow down, but not for how long: all wait as long as this call does.
+            (Attempt::Wait(None), Decision::Repeat(delay)) => self.0.gate.pause(Instant::now(), delay),
+            _ => {}
+        }
+    }
+
+    async fn send(
+        &self,
+        http: &reqwest::Client,
+        request: Request,
+        operation: &str,
+        attempt: u32,
+    ) -> reqwest::Result<Response> {
+        let request_id = request_id(request.headers());
+        let started = Instant::now();
+        let result = http.execute(request).await;
+        self.trace(operation, attempt, request_id, &result, started.elapsed());
+        result
     }
 
     fn trace(

@@ -9,13 +9,16 @@
 //! # Ok::<(), shipbatch::Error>(())
 //! ```
 
-use std::{fmt, marker::PhantomData, str::FromStr};
+use std::{fmt, future::Future, marker::PhantomData, str::FromStr};
 
 use progenitor_client::ResponseValue;
 use reqwest::{Url, header::HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Operation, Result, RetryPolicy, Timeouts, Transport, transport::request_id};
+use crate::{
+    Error, Operation, Result, RetryPolicy, Timeouts, Transport,
+    transport::{counted, request_id},
+};
 
 pub mod deftship;
 pub mod smartsend;
@@ -72,6 +75,7 @@ pub struct Builder<C> {
     pub(crate) user_agent: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
+    pub(crate) rate: Option<u32>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -84,6 +88,7 @@ impl<C: Account> Builder<C> {
             user_agent: concat!("shipbatch/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
+            rate: None,
             client: PhantomData,
         }
     }
@@ -118,6 +123,13 @@ impl<C: Account> Builder<C> {
         self
     }
 
+    /// How many calls a minute may leave, of all clones of the client together, evenly spaced. Any number unless set;
+    /// whatever the rate, a vendor that asks to slow down is heeded.
+    pub fn rate(mut self, per_minute: u32) -> Self {
+        self.rate = Some(per_minute);
+        self
+    }
+
     /// The client. Nothing is sent.
     ///
     /// # Errors
@@ -140,7 +152,8 @@ impl<C: Account> Builder<C> {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
             .ok_or_else(|| Error::input(format!("{vendor}: {address:?} is not the address of an API")))?;
         let http = Transport::http(&self.timeouts, &self.user_agent)?;
-        let transport = Transport::new(vendor, base, authorization, self.timeouts, self.retry, C::OPERATIONS);
+        let transport =
+            Transport::new(vendor, base, authorization, self.timeouts, self.retry, self.rate, C::OPERATIONS);
         C::assemble(self.account, address, http, transport)
     }
 }
@@ -171,15 +184,26 @@ pub(crate) struct Answer<T> {
     pub(crate) request_id: Option<String>,
 }
 
-/// The result of a generated call, in the crate's own types.
+/// Makes a generated call, and gives its result in the crate's own types.
 pub(crate) async fn answer<T>(
     vendor: Vendor,
     operation: &str,
+    call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+) -> Result<Answer<T>> {
+    let (result, sent) = counted(call).await;
+    answered(vendor, operation, result, sent).await
+}
+
+/// The result of a generated call that was sent so often.
+pub(crate) async fn answered<T>(
+    vendor: Vendor,
+    operation: &str,
     result: Result<ResponseValue<T>, progenitor_client::Error<()>>,
+    sent: u32,
 ) -> Result<Answer<T>> {
     match result {
         Ok(value) => Ok(Answer { request_id: request_id(value.headers()), value: value.into_inner() }),
-        Err(error) => Err(Error::from_raw(vendor, operation, error).await),
+        Err(error) => Err(Error::from_raw(vendor, operation, error).await.after(sent)),
     }
 }
 

@@ -81,8 +81,9 @@ impl Client {
     }
 
     pub(crate) async fn batch_page(&self, batch: &str, page: u32) -> Result<types::BatchDetail> {
-        let result = self.raw.get_batch(&batch_id(batch)?, page.try_into().ok(), None).await;
-        let envelope = self.answer("get_batch", result).await?.value;
+        let id = batch_id(batch)?;
+        let call = self.raw.get_batch(&id, page.try_into().ok(), None);
+        let envelope = self.answer("get_batch", call).await?.value;
         data("get_batch", envelope.success, envelope.message, envelope.data)
     }
 
@@ -106,9 +107,9 @@ impl Client {
     async fn answer<T>(
         &self,
         operation: &str,
-        result: Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>,
+        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,
     ) -> Result<Answer<T>> {
-        answer(Vendor::Deftship, operation, result).await
+        answer(Vendor::Deftship, operation, call).await
     }
 }
 

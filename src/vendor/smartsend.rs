@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use crate::{
     Error, IdempotencyKey, Operation, Result, Transport, Vendor, retry,
-    transport::request_id,
-    vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
+    transport::{counted, request_id},
+    vendor::{Account, Answer, Builder, answer, answered, generated, sealed::Sealed},
 };
 
 #[cfg(feature = "labels")]
@@ -94,8 +94,8 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<types::Shipment> {
         let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
-        let result = self.raw.create_shipment(&self.team, None, Some(&key), None, shipment).await;
-        Ok(self.answer("create_shipment", result).await?.value.data)
+        let call = self.raw.create_shipment(&self.team, None, Some(&key), None, shipment);
+        Ok(self.answer("create_shipment", call).await?.value.data)
     }
 
     /// A shipment as it is now.
@@ -103,8 +103,8 @@ impl Client {
     /// # Errors
     /// If there is none of this id, or the vendor cannot be reached.
     pub async fn shipment(&self, shipment: Uuid) -> Result<types::Shipment> {
-        let result = self.raw.get_shipment(&self.team, &shipment, None, None).await;
-        Ok(self.answer("get_shipment", result).await?.value.data)
+        let call = self.raw.get_shipment(&self.team, &shipment, None, None);
+        Ok(self.answer("get_shipment", call).await?.value.data)
     }
 
     /// Books a shipment with the carrier: **this costs money**. Asks the vendor to do it in the background.
@@ -132,42 +132,41 @@ impl Client {
         prefer: Option<types::Prefer>,
     ) -> Result<Answer<BookAnswer>> {
         let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
-        match self.raw.book_shipment(&self.team, &shipment, None, Some(&key), prefer, None).await {
+        let call = self.raw.book_shipment(&self.team, &shipment, None, Some(&key), prefer, None);
+        let (result, sent) = counted(call).await;
+        let result = match result {
             Err(Raw::UnexpectedResponse(response)) if response.status() == StatusCode::ACCEPTED => {
-                let accepted =
-                    accepted(response).await.map_err(|error| error.at(Vendor::SmartSend, "book_shipment"))?;
-                Ok(Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) })
+                let accepted = accepted(response).await;
+                return Ok(Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) });
             }
             // The vendor documents no status but 202: a 201 in place of the 200 must not hide what was booked.
             Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
-                self.done(ResponseValue::from_response(response).await).await
+                ResponseValue::from_response(response).await
             }
-            result => self.done(result).await,
-        }
-    }
-
-    async fn done(
-        &self,
-        result: Result<ResponseValue<types::ShipmentEnvelope>, Raw<()>>,
-    ) -> Result<Answer<BookAnswer>> {
-        let Answer { value, request_id } = self.answer("book_shipment", result).await?;
+            result => result,
+        };
+        let Answer { value, request_id } = answered(Vendor::SmartSend, "book_shipment", result, sent).await?;
         Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
     }
 
-    async fn answer<T>(&self, operation: &str, result: Result<ResponseValue<T>, Raw<()>>) -> Result<Answer<T>> {
-        answer(Vendor::SmartSend, operation, result).await
+    async fn answer<T>(
+        &self,
+        operation: &str,
+        call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>,
+    ) -> Result<Answer<T>> {
+        answer(Vendor::SmartSend, operation, call).await
     }
 }
 
 /// A 202 counts as accepted whatever its body says: its shape is not documented.
-async fn accepted(response: reqwest::Response) -> Result<Accepted> {
+async fn accepted(response: reqwest::Response) -> Accepted {
     let headers = response.headers();
     let text = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
     let (location, request_id) = (text(headers, LOCATION), request_id(headers));
     let retry_after = retry::retry_after(headers, std::time::SystemTime::now());
     let body = response.bytes().await.unwrap_or_default();
     let operation = serde_json::from_slice(&body).unwrap_or_default();
-    Ok(Accepted { operation, location, retry_after, request_id })
+    Accepted { operation, location, retry_after, request_id }
 }
 
 impl fmt::Debug for Client {

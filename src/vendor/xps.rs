@@ -57,16 +57,16 @@ impl Client {
     /// # Errors
     /// If there is none of this id, or the vendor cannot be reached.
     pub async fn batch(&self, batch: i64) -> Result<types::Batch> {
-        let result = self.raw.get_batch(&self.customer, batch).await;
-        Ok(self.answer("get_batch", result).await?.value)
+        let call = self.raw.get_batch(&self.customer, batch);
+        Ok(self.answer("get_batch", call).await?.value)
     }
 
     async fn answer<T>(
         &self,
         operation: &str,
-        result: Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>,
+        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,
     ) -> Result<Answer<T>> {
-        answer(Vendor::Xps, operation, result).await
+        answer(Vendor::Xps, operation, call).await
     }
 }
 

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "the rest is for build.rs and xtask")]
 mod lower;
 
+#[cfg(feature = "cli")]
+mod cli;
 mod examples;
 #[cfg(feature = "sqlite")]
 mod journal;

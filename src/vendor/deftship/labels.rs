@@ -59,8 +59,8 @@ impl Client {
         let tracking = tracking.first().ok_or_else(|| missing("the order has no tracking number"))?;
         let number =
             tracking.parse().map_err(|error| Error::input(format!("tracking number {tracking:?}: {error}")))?;
-        let result = self.raw.get_parcel_by_tracking_number(&number).await;
-        let envelope = self.answer("get_parcel_by_tracking_number", result).await?.value;
+        let call = self.raw.get_parcel_by_tracking_number(&number);
+        let envelope = self.answer("get_parcel_by_tracking_number", call).await?.value;
         let parcel: types::Parcel =
             data("get_parcel_by_tracking_number", envelope.success, envelope.message, envelope.data)?;
         let mut files = Vec::new();

@@ -44,7 +44,7 @@ impl Client {
             service: first.shipment.service.clone(),
             batch_shipments: batch_shipments.collect(),
         };
-        let envelope = self.answer("create_batch", self.raw.create_batch(&request).await).await?.value;
+        let envelope = self.answer("create_batch", self.raw.create_batch(&request)).await?.value;
         data("create_batch", envelope.success, envelope.message, envelope.data).map(|batch| batch.id)
     }
 
@@ -65,8 +65,9 @@ impl Client {
     /// Removes items, and waits until the batch is settled again.
     async fn remove(&self, batch: &str, items: Vec<String>, waits: &Waits) -> Result<()> {
         let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
-        let result = self.raw.remove_batch_items(&batch_id(batch)?, &request).await;
-        let envelope = self.answer("remove_batch_items", result).await?.value;
+        let id = batch_id(batch)?;
+        let call = self.raw.remove_batch_items(&id, &request);
+        let envelope = self.answer("remove_batch_items", call).await?.value;
         let left = data("remove_batch_items", envelope.success, envelope.message, envelope.data)?;
         if left.status == types::BatchStatus::Validating {
             self.after(batch, types::BatchStatus::Validating, waits).await?;
@@ -132,8 +133,8 @@ impl Phases for Client {
     async fn commit(&self, unit: &Unit) -> Committed {
         let ship = async {
             let Handle { batch } = handle(unit)?;
-            let result = self.raw.ship_batch(&batch_id(&batch)?).await;
-            let envelope = self.answer("ship_batch", result).await?.value;
+            let id = batch_id(&batch)?;
+            let envelope = self.answer("ship_batch", self.raw.ship_batch(&id)).await?.value;
             data("ship_batch", envelope.success, envelope.message, envelope.data)
         };
         match ship.await {

@@ -42,8 +42,8 @@ impl Client {
     async fn batch_sheets(&self, batch: i64) -> Result<HashMap<String, Bytes>> {
         let quotes = self.batch(batch).await?.quotes;
         let booked: Vec<types::BatchQuote> = quotes.into_iter().filter(|quote| quote.book_number.is_some()).collect();
-        let result = self.raw.get_batch_labels(&self.customer, batch).await;
-        let mut text = self.answer("get_batch_labels", result).await?.value.labels_pdf;
+        let call = self.raw.get_batch_labels(&self.customer, batch);
+        let mut text = self.answer("get_batch_labels", call).await?.value.labels_pdf;
         text.retain(|letter| !letter.is_ascii_whitespace());
         let pdf = BASE64_STANDARD.decode(text).map_err(|error| {
             Error::new(Kind::Unreadable, format!("the labels are not base64: {error}"))
@@ -57,8 +57,8 @@ impl Client {
 
     async fn label(&self, number: &str) -> Result<Bytes> {
         let number = number.parse().map_err(|error| Error::input(format!("book number {number:?}: {error}")))?;
-        let result = self.raw.get_label(&self.customer, &number).await;
-        let mut stream = self.answer("get_label", result).await?.value.into_inner();
+        let call = self.raw.get_label(&self.customer, &number);
+        let mut stream = self.answer("get_label", call).await?.value.into_inner();
         let mut file = BytesMut::new();
         while let Some(chunk) = stream.next().await {
             file.extend_from_slice(&chunk.map_err(Error::from_transport)?);

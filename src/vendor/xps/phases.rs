@@ -47,8 +47,8 @@ impl Client {
             shipment
         });
         let request = types::BatchQuoteRequest { shipments: shipments.collect() };
-        let result = self.raw.quote_batch(&self.customer, &request).await;
-        let results = self.answer("quote_batch", result).await?.value.results;
+        let call = self.raw.quote_batch(&self.customer, &request);
+        let results = self.answer("quote_batch", call).await?.value.results;
         // The answer is not documented to name its shipments, so their number is what ties them by place.
         if results.len() != orders.len() {
             let text = format!("{} quotes for {} shipments", results.len(), orders.len());
@@ -62,8 +62,8 @@ impl Client {
         let name = name.to_owned();
         let typed = name.clone().try_into().map_err(|_| Error::input(format!("batch name {name:?}")))?;
         let request = types::CreateBatchRequest { name: typed, quote_ids: quotes };
-        let result = self.raw.create_batch(&self.customer, &request).await;
-        match self.answer("create_batch", result).await {
+        let call = self.raw.create_batch(&self.customer, &request);
+        match self.answer("create_batch", call).await {
             Ok(answer) => Ok(answer.value.batch_id),
             Err(error) if error.may_have_booked() => match self.find_batch(&name).await {
                 Ok(Some(batch)) => Ok(batch),
@@ -75,8 +75,8 @@ impl Client {
 
     async fn find_batch(&self, name: &str) -> Result<Option<i64>> {
         for page in 1..=PAGES {
-            let result = self.raw.list_batches(&self.customer, PAGE.try_into().ok(), page.try_into().ok()).await;
-            let list = self.answer("list_batches", result).await?.value;
+            let call = self.raw.list_batches(&self.customer, PAGE.try_into().ok(), page.try_into().ok());
+            let list = self.answer("list_batches", call).await?.value;
             if let Some(batch) = list.batches.iter().find(|batch| batch.name == name) {
                 return Ok(Some(batch.batch_id));
             }
@@ -183,7 +183,7 @@ impl Phases for Client {
             Err(error) => return Committed::Ended(error),
         };
         let request = types::BatchBookRequest { batch_id: batch };
-        let answer = match self.answer("book_batch", self.raw.book_batch(&self.customer, &request).await).await {
+        let answer = match self.answer("book_batch", self.raw.book_batch(&self.customer, &request)).await {
             Ok(answer) => answer,
             Err(error) => return error.into(),
         };

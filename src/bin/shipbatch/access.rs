@@ -1,0 +1,75 @@
+//! The credentials of an account: from the environment, or the sandbox's own.
+
+use std::env;
+
+use shipbatch::{Vendor, sandbox::Sandbox};
+
+use crate::{Failure, desk::Desk};
+
+/// The account that stands for the user in the sandbox, which knows every account.
+pub(crate) const SANDBOX_ACCOUNT: &str = "sandbox";
+
+/// Where a vendor's credentials stand in the environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variables {
+    pub(crate) token: &'static str,
+    pub(crate) account: &'static str,
+    pub(crate) base_url: &'static str,
+    /// The account if none is named, for a vendor that knows accounts by their token alone.
+    pub(crate) default_account: Option<&'static str>,
+}
+
+/// What opens an account. It has no `Debug`: it holds the token.
+pub(crate) struct Access {
+    account: String,
+    token: String,
+    base_url: Option<String>,
+}
+
+impl Access {
+    /// From the environment; the address given on the command line counts before the one there.
+    pub(crate) fn from_env(variables: &Variables, base_url: Option<&str>) -> Result<Self, Failure> {
+        let account = variables.default_account.map(str::to_owned);
+        Ok(Self {
+            token: set(variables.token)?,
+            account: variable(variables.account)?.or(account).ok_or_else(|| missing(variables.account))?,
+            base_url: base_url.map(str::to_owned).map_or_else(|| variable(variables.base_url), |url| Ok(Some(url)))?,
+        })
+    }
+
+    /// To a sandbox.
+    pub(crate) fn to_sandbox(sandbox: &Sandbox, vendor: Vendor) -> Self {
+        Self {
+            account: SANDBOX_ACCOUNT.to_owned(),
+            token: Sandbox::TOKEN.to_owned(),
+            base_url: Some(sandbox.base_url(vendor)),
+        }
+    }
+
+    /// The client of the account.
+    pub(crate) fn client<D: Desk>(self) -> Result<D, Failure> {
+        let builder = D::builder(self.account).token(self.token);
+        let builder = match self.base_url {
+            Some(url) => builder.base_url(url),
+            None => builder,
+        };
+        Ok(builder.build()?)
+    }
+}
+
+fn set(name: &str) -> Result<String, Failure> {
+    variable(name)?.ok_or_else(|| missing(name))
+}
+
+/// A variable; an empty one counts as not set.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Failure::new(format!("{name} is not readable text"))),
+    }
+}
+
+fn missing(name: &str) -> Failure {
+    Failure::new(format!("{name} is not set"))
+}

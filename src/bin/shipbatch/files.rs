@@ -1,0 +1,67 @@
+//! The files that a wave leaves: the labels and the report.
+
+use std::path::{Path, PathBuf};
+
+use shipbatch::{LabelIndex, Report};
+
+use crate::{Failure, desk::Desk, table::Table};
+
+/// What is to be written when a wave has ended.
+pub(crate) struct Files {
+    table: Option<Table>,
+    labels: Option<PathBuf>,
+}
+
+impl Files {
+    /// Checks where they are to be, before anything is sent.
+    pub(crate) fn check(table: Option<&Path>, labels: Option<&Path>) -> Result<Self, Failure> {
+        let table = table.map(Table::new).transpose()?;
+        if let Some(labels) = labels {
+            if labels.extension() != Some("pdf".as_ref()) {
+                return Err(Failure::new(format!("--labels {}: not a .pdf file", labels.display())));
+            }
+            writable("--labels", labels)?;
+            // The index of the labels stands beside them under the same name.
+            let index = labels.with_extension("pages.csv");
+            if table.as_ref().is_some_and(|table| table.path() == index) {
+                let text = format!("--report {}: the index of the labels is written there", index.display());
+                return Err(Failure::new(text));
+            }
+        }
+        Ok(Self { table, labels: labels.map(Path::to_owned) })
+    }
+
+    /// Where the labels are to be.
+    pub(crate) fn labels(&self) -> Option<&Path> {
+        self.labels.as_deref()
+    }
+
+    /// Writes the labels, if they are wanted and there are any.
+    pub(crate) async fn write_labels<D: Desk>(
+        &self,
+        client: &D,
+        report: &Report,
+    ) -> Result<Option<LabelIndex>, Failure> {
+        let Some(path) = self.labels().filter(|_| report.counts().booked > 0) else { return Ok(None) };
+        Ok(Some(report.labels(client).write_pdf(path).await?))
+    }
+
+    /// Writes the report, if it is wanted; where it is.
+    pub(crate) fn write_table(&self, report: &Report, labels: Option<&LabelIndex>) -> Result<Option<&Path>, Failure> {
+        let Some(table) = &self.table else { return Ok(None) };
+        table.write(report, labels)?;
+        Ok(Some(table.path()))
+    }
+}
+
+/// Checks, before anything is sent, that a file can be where it is wanted.
+pub(crate) fn writable(flag: &str, path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Failure::new(format!("{flag} {}: there is no folder {}", path.display(), folder.display())));
+    }
+    if path.is_dir() {
+        return Err(Failure::new(format!("{flag} {}: it is a folder", path.display())));
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! When a call of an account may leave.
+//!
+//! A vendor that answers 429 means the account, not the task that happened to ask. So all tasks and clones of a client
+//! share one gate: one 429 pauses all of them, once, and after the pause they leave one by one. A rate, where one is
+//! set, spaces the calls from the start.
+//!
+//! ```
+//! let client = shipbatch::deftship::Client::builder("main").token("…").rate(600).build()?; // 600 calls a minute
+//! # Ok::<(), shipbatch::Error>(())
+//! ```
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Between two calls that leave after a pause: enough to hear another 429 before the crowd is through.
+const GAP: Duration = Duration::from_millis(1);
+
+/// One for each account.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The least time between two calls, where a rate is set.
+    interval: Option<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// No call leaves before.
+    paused_until: Option<Instant>,
+    /// The next free place in the row.
+    next: Option<Instant>,
+}
+
+impl Gate {
+    /// A gate that lets this many calls a minute through, or any number.
+    pub(crate) fn new(per_minute: Option<u32>) -> Self {
+        let interval = per_minute.map(|rate| Duration::from_secs(60) / rate.max(1));
+        Self { interval, state: Mutex::default() }
+    }
+
+    /// Waits until the call may leave.
+    pub(crate) async fn pass(&self) {
+        loop {
+            let leave = self.reserve(Instant::now());
+            tokio::time::sleep_until(leave.into()).await;
+            // Another task may have been told to wait in the meantime.
+            if !self.is_paused(Instant::now()) {
+                return;
+            }
+        }
+    }
+
+    /// Nobody leaves for so long. A pause never shortens another.
+    pub(crate) fn pause(&self, now: Instant, pause: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.paused_until = state.paused_until.max(Some(now + pause));
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.paused_until.is_some_and(|until| until > now)
+    }
+
+    /// A place in the row: when the call may leave, if nothing happens until then.
+    fn reserve(&self, now: Instant) -> Instant {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = Some(now).max(state.paused_until).unwrap_or(now);
+        let gap = match self.interval {
+            Some(interval) => interval,
+            None if free > now || state.next.is_some_and(|next| next > now) => GAP,
+            None => return now,
+        };
+        let leave = Some(free).max(state.next).unwrap_or(free);
+        state.next = Some(leave + gap);
+        leave
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn without_a_rate_and_a_pause_all_leave_at_once() {
+        let (gate, now) = (Gate::new(None), Instant::now());
+        assert!((0..100).all(|_| gate.reserve(now) == now));
+    }
+
+    #[test]
+    fn after_a_pause_they_leave_one_by_one() {
+        let (gate, now) = (Gate::new(None), Instant::now());
+        gate.pause(now, SECOND);
+        let leave: Vec<Instant> = (0..5).map(|_| gate.reserve(now)).collect();
+        assert_eq!(leave[0], now + SECOND);
+        assert!(leave.windows(2).all(|pair| pair[1] - pair[0] == GAP), "{leave:?}");
+        // Who comes later, when all have left, does not wait.
+        let later = now + 2 * SECOND;
+        assert_eq!(gate.reserve(later), later);
+    }
+
+    #[test]
+    fn a_pause_never_shortens_another() {
+        let (gate, now) = (Gate::new(None), Instant::now());
+        gate.pause(now, 3 * SECOND);
+        gate.pause(now, SECOND);
+        assert_eq!(gate.reserve(now), now + 3 * SECOND);
+        assert!(gate.is_paused(now + 2 * SECOND) && !gate.is_paused(now + 3 * SECOND));
+    }
+
+    #[test]
+    fn a_rate_spaces_calls_and_saves_none_up() {
+        let (gate, now) = (Gate::new(Some(600)), Instant::now());
+        let leave: Vec<Instant> = (0..4).map(|_| gate.reserve(now)).collect();
+        assert_eq!(leave, [0, 100, 200, 300].map(|ms| now + Duration::from_millis(ms)));
+        // After an idle minute there is no burst.
+        let later = now + 60 * SECOND;
+        assert_eq!([gate.reserve(later), gate.reserve(later)], [later, later + Duration::from_millis(100)]);
+    }
+
+    #[test]
+    fn a_rate_goes_on_after_a_pause() {
+        let (gate, now) = (Gate::new(Some(60)), Instant::now());
+        gate.pause(now, 10 * SECOND);
+        assert_eq!([gate.reserve(now), gate.reserve(now)], [10, 11].map(|second| now + second * SECOND));
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_comes_while_waiting_is_kept() {
+        let gate = Gate::new(None);
+        let started = Instant::now();
+        gate.pause(started, Duration::from_millis(20));
+        let pass = gate.pass();
+        let prolong = async { gate.pause(started, Duration::from_millis(60)) };
+        tokio::join!(pass, prolong);
+        assert!(started.elapsed() >= Duration::from_millis(60));
+    }
+}
