@@ -209,6 +209,7 @@ impl<'a, C: Phases> Engine<'a, C> {
     async fn carry(&self, mut unit: Unit, mut next: Next) -> Result<Vec<(OrderId, Outcome)>> {
         let mut commits = 0;
         let mut refusal: Option<Error> = None;
+        let mut request_id = None;
         // Whether an earlier commit may still be on its way: then a refusal is no proof by itself.
         let mut in_flight = matches!(next, Next::Reconcile(Doubt::InFlight));
         loop {
@@ -218,7 +219,10 @@ impl<'a, C: Phases> Engine<'a, C> {
                     self.tell(|progress| progress.committed += if commits == 1 { open(&unit).count() } else { 0 });
                     match self.client.commit(&unit).await {
                         Committed::Settled(outcomes) => return self.end(unit, outcomes).await,
-                        Committed::Accepted => next = self.accepted(&mut unit).await?,
+                        Committed::Accepted(id) => {
+                            request_id = id;
+                            next = self.accepted(&mut unit).await?;
+                        }
                         Committed::Ended(error) => return self.end_alike(unit, not_done, &error).await,
                         Committed::Refused(error) => {
                             refusal = Some(error);
@@ -232,7 +236,7 @@ impl<'a, C: Phases> Engine<'a, C> {
                     }
                 }
                 Next::Settle => match self.client.settle(&unit, &self.waits).await {
-                    Ok(outcomes) => return self.end(unit, outcomes).await,
+                    Ok(outcomes) => return self.end(unit, by_request(outcomes, request_id)).await,
                     Err(error) => return self.end_alike(unit, Outcome::Unknown, &error).await,
                 },
                 Next::Reconcile(doubt) => match (self.client.reconcile(&unit, doubt, &self.waits).await, &refusal) {
@@ -316,6 +320,16 @@ enum Next {
     Commit,
     Settle,
     Reconcile(Doubt),
+}
+
+/// Bookings that came of an accepted commit, with the id of its request.
+fn by_request(mut outcomes: Vec<(usize, Outcome)>, id: Option<String>) -> Vec<(usize, Outcome)> {
+    for (_, outcome) in &mut outcomes {
+        if let Outcome::Booked(booked) = outcome {
+            booked.request_id = booked.request_id.take().or_else(|| id.clone());
+        }
+    }
+    outcomes
 }
 
 /// The end of an order whose prepare failed: no money moved.

@@ -70,8 +70,8 @@ pub struct Prepared {
 pub enum Committed {
     /// The answer holds the orders' ends.
     Settled(Vec<(usize, Outcome)>),
-    /// The vendor took it and works on it.
-    Accepted,
+    /// The vendor took it and works on it. The id of the request, where the vendor has one.
+    Accepted(Option<String>),
     /// The vendor did nothing: all orders of the unit share this end.
     Ended(Error),
     /// The vendor refused. Its state is read all the same: an earlier commit may be the reason.

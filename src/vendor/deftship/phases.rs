@@ -138,7 +138,7 @@ impl Phases for Client {
             data("ship_batch", envelope.success, envelope.message, envelope.data)
         };
         match ship.await {
-            Ok(_) => Committed::Accepted,
+            Ok(_) => Committed::Accepted(None),
             Err(error) => error.into(),
         }
     }

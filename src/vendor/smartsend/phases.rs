@@ -10,7 +10,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits},
     error::Kind,
     journal::Unit,
-    vendor::handle,
+    vendor::{Answer, handle},
 };
 
 /// How long a repeat under the same key is surely the same call. The vendor keeps keys for 24 hours (its page on
@@ -66,15 +66,13 @@ impl Phases for Client {
             Err(error) => return Committed::Ended(error),
         };
         match self.book_answer(shipment, &key, Some(types::Prefer::RespondAsync)).await {
-            Ok(answer) => match answer.value {
-                BookAnswer::Done(shipment) => match end(&shipment, answer.request_id) {
-                    Some(outcome) => Committed::Settled(vec![(0, outcome)]),
-                    None => Committed::Accepted,
-                },
-                BookAnswer::Accepted(_) => Committed::Accepted,
+            Ok(Answer { value: BookAnswer::Done(shipment), request_id }) => match end(&shipment, request_id.clone()) {
+                Some(outcome) => Committed::Settled(vec![(0, outcome)]),
+                None => Committed::Accepted(request_id),
             },
+            Ok(Answer { value: BookAnswer::Accepted(_), request_id }) => Committed::Accepted(request_id),
             // The first call under this key still runs.
-            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted,
+            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted(None),
             Err(error) => error.into(),
         }
     }

@@ -21,8 +21,8 @@ const SERVICES: [(&str, &str); 4] = [
 const VAT: u64 = 25;
 
 pub(super) fn order(number: u32, dice: &mut Dice) -> Value {
-    let parcels: Vec<Parcel> = (0..if dice.percent(15) { 2 } else { 1 }).map(|_| Parcel::packed(dice)).collect();
-    let net = parcels.iter().map(Parcel::price).sum::<u64>();
+    let packed = Parcel::packed(dice);
+    let net = packed.price();
     let freight = *dice.pick(&[490, 590, 790]);
     let (carrier, service) = *dice.pick(&SERVICES);
     let receiver = people::northerner(dice);
@@ -38,7 +38,7 @@ pub(super) fn order(number: u32, dice: &mut Dice) -> Value {
             "uri": null,
             "delivery": {"carrier": carrier, "service": service, "addons": null},
             "parties": {"receiver": party(&receiver), "pickup": null},
-            "parcels": parcels.iter().map(parcel).collect::<Vec<_>>(),
+            "parcels": [parcel(&packed)],
             "total_net_amount": hundredths(net),
             "tax_amount": hundredths(net * VAT / 100),
             "duty_amount": null,
