@@ -70,7 +70,7 @@ type Signal<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// A wave that is about to be booked: made by a client's `book`, started by [`run`](Self::run).
 #[must_use = "nothing is booked until it runs"]
 pub struct Booking<'a, C, I> {
-    client: &'a C,
+    client: C,
     journal: &'a Journal,
     orders: I,
     concurrency: usize,
@@ -88,7 +88,7 @@ where
     I::IntoIter: Clone + Send,
     O: Borrow<Order<C::Shipment>> + Send + Sync,
 {
-    pub(crate) fn new(client: &'a C, journal: &'a Journal, orders: I) -> Self {
+    pub(crate) fn new(client: C, journal: &'a Journal, orders: I) -> Self {
         Self {
             client,
             journal,
@@ -150,14 +150,14 @@ where
     /// that the vendor refuses. What was booked until then is in the journal.
     pub async fn run(self) -> Result<Report> {
         let orders = self.orders.into_iter();
-        let mut wave = Wave::plan(self.client, self.journal, orders.clone()).await?;
+        let mut wave = Wave::plan(&self.client, self.journal, orders.clone()).await?;
         let deadline = self.deadline.map(|after| Instant::now() + after);
         let progress = Progress { orders: wave.len(), ended: wave.counts(), ..Progress::default() };
         let waits = Waits::new(self.polling, deadline);
-        let engine = Engine::new(self.client, self.journal, waits, progress, self.watcher);
+        let engine = Engine::new(&self.client, self.journal, waits, progress, self.watcher);
         let units = Units::new(&mut wave, orders, self.unit);
         engine.drive(&mut wave, units, self.concurrency, halt(self.stop, deadline)).await?;
-        Ok(wave.report(self.client, engine.halted()))
+        Ok(wave.report(&self.client, engine.halted()))
     }
 }
 

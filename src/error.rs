@@ -19,7 +19,7 @@ use std::{error::Error as StdError, fmt, time::Duration};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde::{Deserialize, Serialize};
 
-use crate::{Vendor, retry};
+use crate::{OrderId, Vendor, retry};
 
 /// How much of an answer is read to find out what a vendor says is wrong.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -47,6 +47,8 @@ struct Inner {
     status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<OrderId>,
     /// How often the call was sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     sent: u32,
@@ -102,6 +104,7 @@ impl Error {
             operation: None,
             status: None,
             request_id: None,
+            order: None,
             sent: 0,
             retry_after: None,
             source: None,
@@ -120,6 +123,11 @@ impl Error {
     pub(crate) fn at(mut self, vendor: Vendor, operation: &str) -> Self {
         self.0.vendor = Some(vendor);
         self.0.operation = Some(operation.to_owned());
+        self
+    }
+
+    pub(crate) fn for_order(mut self, order: &OrderId) -> Self {
+        self.0.order = Some(order.clone());
         self
     }
 
@@ -198,6 +206,11 @@ impl Error {
     /// The id of the request, to name to the vendor's support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// The order that it is about, where it is about one.
+    pub fn order(&self) -> Option<&OrderId> {
+        self.0.order.as_ref()
     }
 
     /// How often the call was sent before this came of it. The client's [`RetryPolicy`](crate::RetryPolicy) has had its

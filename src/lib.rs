@@ -36,7 +36,7 @@ pub use label::{LabelIndex, LabelSource, Labels};
 pub use number::Number;
 pub use order::{Order, OrderId};
 pub use outcome::{Booked, Counts, Money, Outcome, Report};
-pub use poll::Polling;
+pub use poll::{Ended, Poller, Polling};
 pub use retry::{Operation, Replay, RetryPolicy};
 pub use transport::{Timeouts, Transport};
 pub use vendor::{Account, Builder, Vendor, deftship, smartsend, xps};

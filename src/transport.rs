@@ -29,7 +29,7 @@ use reqwest::{
 };
 
 use crate::{
-    Error, Result, Vendor,
+    Builder, Error, Result, Vendor,
     gate::Gate,
     retry::{Attempt, Budget, Decision, Operation, Replay, RetryPolicy},
 };
@@ -42,6 +42,8 @@ const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 /// JSON first: a PHP framework answers errors as HTML or by a redirect where JSON is not asked for.
 const JSON_OR_FILE: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.5");
 
+/// The one operation whose address is inferred and can be set.
+const DISPATCH: &str = "dispatch_booking_batch";
 /// The most bytes of an answer: XPS sends the labels of 500 shipments in one, tens of megabytes.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -71,12 +73,14 @@ pub struct Transport(Arc<Inner>);
 
 struct Inner {
     vendor: Vendor,
+    http: reqwest::Client,
     base: Url,
     authorization: HeaderValue,
     timeouts: Timeouts,
     retry: RetryPolicy,
     budget: Budget,
     gate: Gate,
+    dispatch: Option<String>,
     operations: &'static [Operation],
 }
 
@@ -95,29 +99,31 @@ pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, u32) {
 }
 
 impl Transport {
-    pub(crate) fn new(
+    pub(crate) fn new<C>(
         vendor: Vendor,
         base: Url,
         mut authorization: HeaderValue,
-        timeouts: Timeouts,
-        retry: RetryPolicy,
-        rate: Option<u32>,
+        builder: &Builder<C>,
         operations: &'static [Operation],
-    ) -> Self {
+    ) -> Result<Self> {
         authorization.set_sensitive(true);
-        let (budget, gate) = (Budget::new(&retry), Gate::new(rate));
-        Self(Arc::new(Inner { vendor, base, authorization, timeouts, retry, budget, gate, operations }))
-    }
-
-    /// The HTTP client under the generated one.
-    pub(crate) fn http(timeouts: &Timeouts, user_agent: &str) -> Result<reqwest::Client> {
-        reqwest::Client::builder()
-            .user_agent(user_agent)
+        let (timeouts, retry) = (builder.timeouts.clone(), builder.retry.clone());
+        let http = reqwest::Client::builder()
+            .user_agent(&builder.user_agent)
             .connect_timeout(timeouts.connect)
             // A redirect would take the token elsewhere, or turn a POST into a GET.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| Error::input("the HTTP client could not be set up").with_source(error))
+            .map_err(|error| Error::input("the HTTP client could not be set up").with_source(error))?;
+        let (budget, gate) = (Budget::new(&retry), Gate::new(builder.rate));
+        let dispatch = builder.dispatch.clone();
+        let inner = Inner { vendor, http, base, authorization, timeouts, retry, budget, gate, dispatch, operations };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The HTTP client under the generated one.
+    pub(crate) fn http(&self) -> reqwest::Client {
+        self.0.http.clone()
     }
 
     /// Whether this request may be sent twice. Without its key a keyed one has no protection: the vendor never
@@ -134,6 +140,13 @@ impl Transport {
     pub(crate) fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
         if request.url().origin() != self.0.base.origin() || !request.url().path().starts_with(self.0.base.path()) {
             return Err(Raw::Custom(format!("{}: the request would leave the configured host", info.operation_id)));
+        }
+        if let Some(segment) = self.0.dispatch.as_deref().filter(|_| info.operation_id == DISPATCH) {
+            let mut url = request.url().clone();
+            if let Ok(mut segments) = url.path_segments_mut() {
+                segments.pop().push(segment);
+            }
+            *request.url_mut() = url;
         }
         let timeout = match self.replay(request, info.operation_id) {
             Replay::Safe => self.0.timeouts.read,

@@ -76,6 +76,8 @@ pub struct Builder<C> {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
     pub(crate) rate: Option<u32>,
+    /// The last part of the address of the one call whose address is inferred (Smart Send).
+    pub(crate) dispatch: Option<String>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -89,6 +91,7 @@ impl<C: Account> Builder<C> {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             rate: None,
+            dispatch: None,
             client: PhantomData,
         }
     }
@@ -151,10 +154,7 @@ impl<C: Account> Builder<C> {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
             .ok_or_else(|| Error::input(format!("{vendor}: {address:?} is not the address of an API")))?;
-        let http = Transport::http(&self.timeouts, &self.user_agent)?;
-        let transport =
-            Transport::new(vendor, base, authorization, self.timeouts, self.retry, self.rate, C::OPERATIONS);
-        C::assemble(self.account, address, http, transport)
+        C::assemble(self.account.clone(), address, Transport::new(vendor, base, authorization, &self, C::OPERATIONS)?)
     }
 }
 
@@ -175,7 +175,7 @@ pub trait Account: Sized + sealed::Sealed {
     #[doc(hidden)]
     const OPERATIONS: &'static [Operation];
     #[doc(hidden)]
-    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self>;
+    fn assemble(account: String, base_url: &str, transport: Transport) -> Result<Self>;
 }
 
 /// What a call gave, and the id of its request.

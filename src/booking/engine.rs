@@ -32,8 +32,8 @@ const COMMITS: u32 = 3;
 enum End<O> {
     /// The orders have their ends.
     Ended(Vec<(OrderId, Outcome)>),
-    /// The vendor found the unit too large.
-    TooLarge(Load<O>),
+    /// The vendor found the unit too large, or one of its orders at fault.
+    Halve(Load<O>),
 }
 
 pub(super) struct Engine<'a, C> {
@@ -121,7 +121,7 @@ impl<'a, C: Phases> Engine<'a, C> {
                             .for_each(|(order, outcome)| wave.note(&order, outcome, &mut progress.ended));
                     });
                 }
-                Ok(End::TooLarge(mut load)) => {
+                Ok(End::Halve(mut load)) => {
                     let second = load.split_off(load.len() / 2);
                     halves.extend([second, load]);
                 }
@@ -162,9 +162,11 @@ impl<'a, C: Phases> Engine<'a, C> {
         let prepared = match self.client.prepare(&id, &drafts, &self.waits).await {
             Ok(prepared) => prepared,
             Err(error) if error.is_auth() => return Err(error),
-            Err(error) if error.status() == Some(413) && load.len() > 1 => return Ok(End::TooLarge(load)),
+            Err(error) if load.len() > 1 && Self::halves(&error) => return Ok(End::Halve(load)),
             Err(error) => Prepared {
-                ended: (0..drafts.len()).map(|place| (place, unprepared(error.copy()))).collect(),
+                ended: (0..drafts.len())
+                    .map(|place| (place, unprepared(error.copy().for_order(drafts[place].order))))
+                    .collect(),
                 ..Prepared::default()
             },
         };
@@ -184,7 +186,7 @@ impl<'a, C: Phases> Engine<'a, C> {
             .collect();
         let unit = Unit {
             id,
-            vendor: C::VENDOR,
+            vendor: self.client.vendor(),
             account: self.client.account().to_owned(),
             state: if all_ended { UnitState::Settled } else { UnitState::Intent },
             handle: prepared.handle,
@@ -203,6 +205,11 @@ impl<'a, C: Phases> Engine<'a, C> {
         }
         self.journal.begin(unit.clone()).await?;
         self.carry(unit, Next::Commit).await.map(End::Ended)
+    }
+
+    /// Whether a smaller unit may fare better.
+    fn halves(error: &Error) -> bool {
+        error.status() == Some(413) || (C::ALL_OR_NONE && error.status() == Some(422))
     }
 
     /// Takes a unit whose intent is in the journal to its end, or as far as can be known.
@@ -229,7 +236,7 @@ impl<'a, C: Phases> Engine<'a, C> {
                             next = Next::Reconcile(if in_flight { Doubt::InFlight } else { Doubt::Refused });
                         }
                         Committed::Doubt(error) => {
-                            tracing::warn!(vendor = %C::VENDOR, unit = unit.id, %error, "a commit is in doubt");
+                            tracing::warn!(vendor = %self.client.vendor(), unit = unit.id, %error, "a commit is in doubt");
                             in_flight = true;
                             next = Next::Reconcile(Doubt::InFlight);
                         }

@@ -6,18 +6,26 @@ use serde::Serialize;
 
 use super::Waits;
 use crate::{
-    Account, Error, OrderId, Outcome, Result,
+    Error, OrderId, Outcome, Result, Vendor,
     journal::{Recorded, Slot, Unit},
+    vendor::sealed::Sealed,
 };
 
 /// What a vendor is to the engine: four phases and a limit. Sealed: the clients of this crate.
-pub trait Phases: Account + Send + Sync {
+pub trait Phases: Sealed + Send + Sync {
     /// The vendor's own request for one order.
     type Shipment: Serialize + Send + Sync;
 
     /// How many orders the vendor takes in one unit.
     #[doc(hidden)]
     const LIMIT: usize;
+
+    /// A unit of which one order is refused is refused whole: then it is halved, until the order stands alone.
+    #[doc(hidden)]
+    const ALL_OR_NONE: bool = false;
+
+    #[doc(hidden)]
+    fn vendor(&self) -> Vendor;
 
     #[doc(hidden)]
     fn account(&self) -> &str;

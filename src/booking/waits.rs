@@ -1,8 +1,8 @@
 //! How long the phases of a run may wait: by its polling policy, and never past its deadline.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::Polling;
+use crate::{Error, Poller, Polling, Result, error::Kind};
 
 /// How long phases may wait.
 #[derive(Debug)]
@@ -16,27 +16,33 @@ impl Waits {
         Self { polling, deadline }
     }
 
-    /// The looks at something under way: call [`Looks::wait`] before each.
-    pub(crate) fn looks(&self) -> Looks {
-        Looks { delays: Box::new(self.polling.delays()), deadline: self.deadline }
+    /// A poller that keeps to this run's waits.
+    pub(crate) fn watch<'a, T>(&self, poller: Poller<'a, T>) -> Poller<'a, T> {
+        poller.polling(&self.polling).by(self.deadline)
     }
-}
 
-/// Looks at one thing, until the patience or the time is over.
-pub(crate) struct Looks {
-    delays: Box<dyn Iterator<Item = Duration> + Send>,
-    deadline: Option<Instant>,
-}
-
-impl Looks {
-    /// Waits for the next look. False if the patience or the time is over.
-    pub(crate) async fn wait(&mut self) -> bool {
-        let Some(delay) = self.delays.next() else { return false };
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return false;
+    /// Reads the state of something whose commit is in doubt, until it is no longer idle. Nothing, if it was idle as
+    /// often as it was to be read: a call that is on its way has had its time.
+    pub(crate) async fn read_again<T>(
+        &self,
+        poller: Poller<'_, T>,
+        looks: u32,
+        idle: fn(&T) -> bool,
+    ) -> Result<Option<T>> {
+        let mut poller = self.watch(poller).endless();
+        let mut last = None;
+        while poller.looks() < looks
+            && let Some(seen) = poller.next().await
+        {
+            match seen {
+                Ok(seen) if !idle(&seen) => return Ok(Some(seen)),
+                seen => last = Some(seen.map(drop)),
+            }
         }
-        tokio::time::sleep(left.map_or(delay, |left| delay.min(left))).await;
-        true
+        match last {
+            Some(Ok(())) if poller.looks() >= looks => Ok(None),
+            Some(Err(error)) => Err(error.with_kind(Kind::Doubt)),
+            _ => Err(Error::new(Kind::Doubt, "it could not be read often enough in time")),
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Wave {
             wave.rows.push(Row { order: order.id.clone(), payload_hash, step: Step::Send(0), outcome: None });
         }
         let ids: Vec<OrderId> = wave.rows.iter().map(|row| row.order.clone()).collect();
-        let mut known = journal.latest(C::VENDOR, client.account(), &ids).await?;
+        let mut known = journal.latest(client.vendor(), client.account(), &ids).await?;
         for row in &mut wave.rows {
             let Some(known) = known.remove(&row.order) else { continue };
             row.step = match &known.outcome {
@@ -118,7 +118,7 @@ impl Wave {
     pub(super) fn report<C: Phases>(self, client: &C, stopped: bool) -> Report {
         let not_sent = || Outcome::NotSent(Error::new(Kind::Stopped, "the run ended before it was sent"));
         let rows = self.rows.into_iter().map(|row| (row.order, row.outcome.unwrap_or_else(not_sent))).collect();
-        Report::new(C::VENDOR, client.account(), rows, stopped)
+        Report::new(client.vendor(), client.account(), rows, stopped)
     }
 }
 

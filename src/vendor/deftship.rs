@@ -18,8 +18,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Operation, Result, Transport, Vendor,
+    Error, Operation, Poller, Result, Transport, Vendor,
     error::Kind,
+    poll::{self, Stage},
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
 
@@ -80,6 +81,25 @@ impl Client {
         self.batch_page(batch, 1).await
     }
 
+    /// Looks at a batch until it is validated; or, once it was shipped, until it is completed. One with invalid items
+    /// ends as failed.
+    pub fn watch_batch(&self, batch: impl Into<String>) -> Poller<'_, types::BatchDetail> {
+        let batch = batch.into();
+        let token = poll::token(Vendor::Deftship, &self.account, "batch", &batch);
+        Poller::new(token, stage, move || {
+            let batch = batch.clone();
+            async move { self.batch(&batch).await }
+        })
+    }
+
+    /// Goes on with a [`Poller`] of a batch whose token was stored.
+    ///
+    /// # Errors
+    /// If the token is for something else.
+    pub fn resume(&self, token: &str) -> Result<Poller<'_, types::BatchDetail>> {
+        poll::id_in(token, Vendor::Deftship, &self.account, "batch").map(|batch| self.watch_batch(batch))
+    }
+
     pub(crate) async fn batch_page(&self, batch: &str, page: u32) -> Result<types::BatchDetail> {
         let id = batch_id(batch)?;
         let call = self.raw.get_batch(&id, page.try_into().ok(), None);
@@ -113,6 +133,14 @@ impl Client {
     }
 }
 
+fn stage(batch: &types::BatchDetail) -> Stage {
+    match batch.status {
+        types::BatchStatus::Ready | types::BatchStatus::Completed => Stage::Done,
+        types::BatchStatus::Invalid => Stage::Failed,
+        _ => Stage::Busy,
+    }
+}
+
 /// An id in the form that can stand in an address.
 fn batch_id(batch: &str) -> Result<types::BatchId> {
     types::BatchId::try_from(batch).map_err(|error| Error::input(format!("batch {batch:?}: {error}")))
@@ -142,7 +170,7 @@ impl Account for Client {
     const SCHEME: &'static str = "Bearer";
     const OPERATIONS: &'static [Operation] = raw::OPERATIONS;
 
-    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self> {
-        Ok(Self { account, raw: raw::Client::new_with_client(base_url, http, transport) })
+    fn assemble(account: String, base_url: &str, transport: Transport) -> Result<Self> {
+        Ok(Self { account, raw: raw::Client::new_with_client(base_url, transport.http(), transport) })
     }
 }

@@ -23,17 +23,26 @@ use reqwest::{
 use uuid::Uuid;
 
 use crate::{
-    Error, IdempotencyKey, Operation, Result, Transport, Vendor, retry,
+    Error, IdempotencyKey, Operation, Order, OrderId, Poller, Result, Transport, Vendor,
+    error::Kind,
+    poll::{self, Stage},
+    retry,
     transport::{counted, request_id},
     vendor::{Account, Answer, Builder, answer, answered, generated, sealed::Sealed},
 };
 
+mod batches;
 #[cfg(feature = "labels")]
 mod labels;
 #[cfg(feature = "sqlite")]
 mod phases;
+#[cfg(feature = "sqlite")]
+mod via_batches;
 
 generated!("smartsend.rs", "Smart Send");
+
+#[cfg(feature = "sqlite")]
+pub use via_batches::ViaBatches;
 
 /// A client of one team. Cloning is cheap, and clones share connections.
 #[derive(Clone)]
@@ -93,7 +102,7 @@ impl Client {
         shipment: &types::ShipmentRequest,
         key: &IdempotencyKey,
     ) -> Result<types::Shipment> {
-        let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
+        let key = batches::wire(key)?;
         let call = self.raw.create_shipment(&self.team, None, Some(&key), None, shipment);
         Ok(self.answer("create_shipment", call).await?.value.data)
     }
@@ -105,6 +114,52 @@ impl Client {
     pub async fn shipment(&self, shipment: Uuid) -> Result<types::Shipment> {
         let call = self.raw.get_shipment(&self.team, &shipment, None, None);
         Ok(self.answer("get_shipment", call).await?.value.data)
+    }
+
+    /// Looks at a shipment until it is booked, or the carrier refused it.
+    pub fn watch_shipment(&self, shipment: Uuid) -> Poller<'_, types::Shipment> {
+        let token = poll::token(Vendor::SmartSend, self.team(), "shipment", shipment);
+        Poller::new(token, stage, move || self.shipment(shipment))
+    }
+
+    /// Goes on with a [`Poller`] of a shipment whose token was stored.
+    ///
+    /// # Errors
+    /// If the token is for something else.
+    pub fn resume(&self, token: &str) -> Result<Poller<'_, types::Shipment>> {
+        let id = poll::id_in(token, Vendor::SmartSend, self.team(), "shipment")?;
+        let shipment = id.parse().map_err(|_| Error::input(format!("token {token:?}: {id:?} is no shipment")))?;
+        Ok(self.watch_shipment(shipment))
+    }
+
+    /// Creates a shipment and books it: **this costs money**. Both calls have keys that are derived from the order, so
+    /// the same order is booked once however often this is called within 24 hours; after a refusal, a new `revision`
+    /// tells a new try from a repeat. A wave with its journal has the same keys, but does not know of this.
+    ///
+    /// # Errors
+    /// As [`create_shipment`](Self::create_shipment) and [`book_shipment`](Self::book_shipment).
+    pub async fn book_order(&self, order: &Order<types::ShipmentRequest>, revision: u32) -> Result<BookAnswer> {
+        let (shipment, key) = self.created(&order.id, revision, &order.shipment).await?;
+        self.book_shipment(shipment, &key).await.map_err(|error| error.for_order(&order.id))
+    }
+
+    /// Creates an order's shipment. Its id, and the key to book it under.
+    pub(crate) async fn created(
+        &self,
+        order: &OrderId,
+        revision: u32,
+        shipment: &types::ShipmentRequest,
+    ) -> Result<(Uuid, IdempotencyKey)> {
+        let key = |operation, payload: Option<&types::ShipmentRequest>| {
+            IdempotencyKey::derive(operation, self.team(), order.as_str(), revision, &payload)
+        };
+        let mut request = shipment.clone();
+        request.identifier.get_or_insert_with(|| order.as_str().to_owned());
+        let created = self.create_shipment(&request, &key("create_shipment", Some(&request))?).await?;
+        let uuid = created.uuid.ok_or_else(|| {
+            Error::new(Kind::Unreadable, "the shipment has no uuid").at(Vendor::SmartSend, "create_shipment")
+        })?;
+        Ok((uuid, key("book_shipment", None)?))
     }
 
     /// Books a shipment with the carrier: **this costs money**. Asks the vendor to do it in the background.
@@ -131,7 +186,7 @@ impl Client {
         key: &IdempotencyKey,
         prefer: Option<types::Prefer>,
     ) -> Result<Answer<BookAnswer>> {
-        let key = types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))?;
+        let key = batches::wire(key)?;
         let call = self.raw.book_shipment(&self.team, &shipment, None, Some(&key), prefer, None);
         let (result, sent) = counted(call).await;
         let result = match result {
@@ -155,6 +210,15 @@ impl Client {
         call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>,
     ) -> Result<Answer<T>> {
         answer(Vendor::SmartSend, operation, call).await
+    }
+}
+
+fn stage(shipment: &types::Shipment) -> Stage {
+    match shipment.state {
+        Some(types::ShipmentState::Booked) => Stage::Done,
+        Some(types::ShipmentState::Failed | types::ShipmentState::Cancelled) => Stage::Failed,
+        // `open` too: right after a 202 it may not have changed yet.
+        _ => Stage::Busy,
     }
 }
 
@@ -183,8 +247,8 @@ impl Account for Client {
     const SCHEME: &'static str = "Bearer";
     const OPERATIONS: &'static [Operation] = raw::OPERATIONS;
 
-    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self> {
+    fn assemble(account: String, base_url: &str, transport: Transport) -> Result<Self> {
         let team = types::TeamId::try_from(account).map_err(|error| Error::input(format!("team: {error}")))?;
-        Ok(Self { team, raw: raw::Client::new_with_client(base_url, http, transport) })
+        Ok(Self { team, raw: raw::Client::new_with_client(base_url, transport.http(), transport) })
     }
 }

@@ -16,7 +16,8 @@
 use std::fmt;
 
 use crate::{
-    Error, Operation, Result, Transport, Vendor,
+    Error, Operation, Poller, Result, Transport, Vendor,
+    poll::{self, Stage},
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
 
@@ -61,12 +62,36 @@ impl Client {
         Ok(self.answer("get_batch", call).await?.value)
     }
 
+    /// Looks at a batch until it is booked.
+    pub fn watch_batch(&self, batch: i64) -> Poller<'_, types::Batch> {
+        let token = poll::token(Vendor::Xps, self.customer(), "batch", batch);
+        Poller::new(token, stage, move || self.batch(batch))
+    }
+
+    /// Goes on with a [`Poller`] of a batch whose token was stored.
+    ///
+    /// # Errors
+    /// If the token is for something else.
+    pub fn resume(&self, token: &str) -> Result<Poller<'_, types::Batch>> {
+        let id = poll::id_in(token, Vendor::Xps, self.customer(), "batch")?;
+        let batch = id.parse().map_err(|_| Error::input(format!("token {token:?}: {id:?} is no batch")))?;
+        Ok(self.watch_batch(batch))
+    }
+
     async fn answer<T>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,
     ) -> Result<Answer<T>> {
         answer(Vendor::Xps, operation, call).await
+    }
+}
+
+fn stage(batch: &types::Batch) -> Stage {
+    match batch.status {
+        types::BatchStatus::Completed => Stage::Done,
+        types::BatchStatus::Failed | types::BatchStatus::Cancelled => Stage::Failed,
+        _ => Stage::Busy,
     }
 }
 
@@ -84,9 +109,9 @@ impl Account for Client {
     const SCHEME: &'static str = "RSIS";
     const OPERATIONS: &'static [Operation] = raw::OPERATIONS;
 
-    fn assemble(account: String, base_url: &str, http: reqwest::Client, transport: Transport) -> Result<Self> {
+    fn assemble(account: String, base_url: &str, transport: Transport) -> Result<Self> {
         let customer =
             types::CustomerId::try_from(account).map_err(|error| Error::input(format!("customer: {error}")))?;
-        Ok(Self { customer, raw: raw::Client::new_with_client(base_url, http, transport) })
+        Ok(Self { customer, raw: raw::Client::new_with_client(base_url, transport.http(), transport) })
     }
 }

@@ -16,18 +16,18 @@ use crate::{
 /// Items in a batch (the vendor's page on create batch).
 const LIMIT: usize = 1000;
 /// How often a batch that is `ready` after a lost answer is read again before the call counts as never begun.
-const READY_LOOKS: usize = 4;
+const READY_LOOKS: u32 = 4;
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
     ///
     /// Where an order's first package has no `reference_1`, it gets the order's id, so that it stands on the label.
-    pub fn book<'a, I>(&'a self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    pub fn book<'a, I>(&self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
     where
         I: IntoIterator<IntoIter: Clone + Send>,
         I::Item: std::borrow::Borrow<Order<Shipment>> + Send + Sync,
     {
-        Booking::new(self, journal, orders)
+        Booking::new(self.clone(), journal, orders)
     }
 
     async fn create_batch(&self, orders: &[Draft<'_, Shipment>]) -> Result<String> {
@@ -48,20 +48,6 @@ impl Client {
         data("create_batch", envelope.success, envelope.message, envelope.data).map(|batch| batch.id)
     }
 
-    /// Waits until the batch's status is another than this. The batch, with the first page of its items.
-    async fn after(&self, batch: &str, status: types::BatchStatus, waits: &Waits) -> Result<types::BatchDetail> {
-        let mut looks = waits.looks();
-        let mut failure = None;
-        while looks.wait().await {
-            match self.batch(batch).await {
-                Ok(read) if read.status != status => return Ok(read),
-                Ok(_) => failure = None,
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("batch {batch} is still {status}"))))
-    }
-
     /// Removes items, and waits until the batch is settled again.
     async fn remove(&self, batch: &str, items: Vec<String>, waits: &Waits) -> Result<()> {
         let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
@@ -70,7 +56,7 @@ impl Client {
         let envelope = self.answer("remove_batch_items", call).await?.value;
         let left = data("remove_batch_items", envelope.success, envelope.message, envelope.data)?;
         if left.status == types::BatchStatus::Validating {
-            self.after(batch, types::BatchStatus::Validating, waits).await?;
+            waits.watch(self.watch_batch(batch)).until_done().await.seen()?;
         }
         Ok(())
     }
@@ -87,6 +73,10 @@ impl Phases for Client {
 
     const LIMIT: usize = LIMIT;
 
+    fn vendor(&self) -> Vendor {
+        Vendor::Deftship
+    }
+
     fn account(&self) -> &str {
         &self.account
     }
@@ -97,7 +87,7 @@ impl Phases for Client {
 
     async fn prepare(&self, _: &str, orders: &[Draft<'_, Shipment>], waits: &Waits) -> Result<Prepared> {
         let batch = self.create_batch(orders).await?;
-        let validated = self.after(&batch, types::BatchStatus::Validating, waits).await?;
+        let validated = waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
         let items = self.items(validated).await?;
         // Nothing in an item names its order. Their number, and the order in which they were sent, is the only tie;
         // where it does not hold, nothing is shipped.
@@ -145,7 +135,7 @@ impl Phases for Client {
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
         let Handle { batch } = handle(unit)?;
-        let shipped = self.after(&batch, types::BatchStatus::Processing, waits).await?;
+        let shipped = waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
         if shipped.status != types::BatchStatus::Completed {
             let text = format!("batch {batch} was taken and is now in status {}", shipped.status);
             return Err(Error::new(Kind::Doubt, text));
@@ -165,36 +155,25 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let mut looks = waits.looks();
-        let mut left = if doubt == Doubt::InFlight { READY_LOOKS } else { 1 };
-        loop {
-            left -= 1;
-            match self.batch(&batch).await {
-                Ok(read) => match read.status {
-                    types::BatchStatus::Processing | types::BatchStatus::Completed => return Reconciled::Accepted,
-                    // Only a `ready` batch can be shipped: in these it was not, and a call on its way is refused.
-                    types::BatchStatus::Ready | types::BatchStatus::Validating | types::BatchStatus::Invalid
-                        if left == 0 =>
-                    {
-                        return Reconciled::NotBegun;
-                    }
-                    types::BatchStatus::Ready | types::BatchStatus::Validating | types::BatchStatus::Invalid => {}
-                    status => {
-                        let text = format!("batch {batch} is in status {:?}", status.as_str());
-                        return Reconciled::Unknown(Error::new(Kind::Doubt, text));
-                    }
-                },
-                Err(error) if left == 0 => return Reconciled::Unknown(error.with_kind(Kind::Doubt)),
-                Err(_) => {}
-            }
-            if !looks.wait().await {
-                return Reconciled::Unknown(Error::new(
-                    Kind::Doubt,
-                    format!("batch {batch} could not be read in time"),
-                ));
-            }
+        let looks = if doubt == Doubt::InFlight { READY_LOOKS } else { 1 };
+        match waits.read_again(self.watch_batch(&batch), looks, not_shipped).await {
+            Ok(None) => Reconciled::NotBegun,
+            Ok(Some(read)) => match read.status {
+                types::BatchStatus::Processing | types::BatchStatus::Completed => Reconciled::Accepted,
+                status => {
+                    let text = format!("batch {batch} is in status {:?}", status.as_str());
+                    Reconciled::Unknown(Error::new(Kind::Doubt, text))
+                }
+            },
+            Err(error) => Reconciled::Unknown(error),
         }
     }
+}
+
+/// Only a `ready` batch can be shipped: in these states it was not, and a call that is on its way is refused.
+fn not_shipped(batch: &types::BatchDetail) -> bool {
+    use types::BatchStatus::{Invalid, Ready, Validating};
+    matches!(batch.status, Ready | Validating | Invalid)
 }
 
 /// The end of an item of a completed batch, if it has one.

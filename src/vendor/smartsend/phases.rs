@@ -15,18 +15,18 @@ use crate::{
 
 /// How long a repeat under the same key is surely the same call. The vendor keeps keys for 24 hours (its page on
 /// idempotency); an hour is left for clocks that differ and calls that take long.
-const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
+pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
     ///
     /// Where an order's shipment has no `identifier`, it gets the order's id, so that it can be found at the vendor.
-    pub fn book<'a, I>(&'a self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    pub fn book<'a, I>(&self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
     where
         I: IntoIterator<IntoIter: Clone + Send>,
         I::Item: std::borrow::Borrow<Order<types::ShipmentRequest>> + Send + Sync,
     {
-        Booking::new(self, journal, orders)
+        Booking::new(self.clone(), journal, orders)
     }
 }
 
@@ -43,20 +43,18 @@ impl Phases for Client {
 
     const LIMIT: usize = 1;
 
+    fn vendor(&self) -> Vendor {
+        Vendor::SmartSend
+    }
+
     fn account(&self) -> &str {
         self.team()
     }
 
     async fn prepare(&self, _: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {
         let Some(Draft { order, revision, shipment }) = orders.first() else { return Ok(Prepared::default()) };
-        let key = |operation, payload: Option<&types::ShipmentRequest>| {
-            IdempotencyKey::derive(operation, self.team(), order.as_str(), *revision, &payload)
-        };
-        let mut request = (*shipment).clone();
-        request.identifier.get_or_insert_with(|| order.as_str().to_owned());
-        let created = self.create_shipment(&request, &key("create_shipment", Some(&request))?).await?;
-        let shipment = uuid_of(&created)?;
-        let handle = Handle { shipment, key: key("book_shipment", None)? };
+        let (shipment, key) = self.created(order, *revision, shipment).await?;
+        let handle = Handle { shipment, key };
         Ok(Prepared { handle: json(&handle)?, ties: vec![shipment.to_string()], ended: Vec::new() })
     }
 
@@ -79,18 +77,8 @@ impl Phases for Client {
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
         let Handle { shipment, .. } = handle(unit)?;
-        let mut looks = waits.looks();
-        let mut failure = None;
-        while looks.wait().await {
-            match self.shipment(shipment).await {
-                Ok(shipment) => match end(&shipment, None) {
-                    Some(outcome) => return Ok(vec![(0, outcome)]),
-                    None => failure = None,
-                },
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("shipment {shipment} is still being booked"))))
+        let seen = waits.watch(self.watch_shipment(shipment)).until_done().await.seen()?;
+        Ok(end(&seen, None).map(|outcome| (0, outcome)).into_iter().collect())
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
@@ -118,7 +106,7 @@ impl Phases for Client {
 }
 
 /// The end that a shipment's state stands for, if it is one.
-fn end(shipment: &types::Shipment, request_id: Option<String>) -> Option<Outcome> {
+pub(super) fn end(shipment: &types::Shipment, request_id: Option<String>) -> Option<Outcome> {
     let failed = |text: &str| Outcome::Failed(Error::new(Kind::Failed, text).at(Vendor::SmartSend, "book_shipment"));
     match shipment.state.as_ref()? {
         types::ShipmentState::Booked => Some(Outcome::Booked(booked(shipment, request_id))),
@@ -140,11 +128,4 @@ fn booked(shipment: &types::Shipment, request_id: Option<String>) -> Booked {
 
 fn json(handle: &Handle) -> Result<String> {
     serde_json::to_string(handle).map_err(|error| Error::input(error.to_string()))
-}
-
-/// What a shipment must have to be named later.
-fn uuid_of(shipment: &types::Shipment) -> Result<Uuid> {
-    shipment.uuid.ok_or_else(|| {
-        Error::new(Kind::Unreadable, "the shipment has no uuid").at(Vendor::SmartSend, "create_shipment")
-    })
 }

@@ -18,7 +18,7 @@ use crate::{
 const LIMIT: usize = 500;
 /// How often a batch that is `open` after a lost answer is read again before the call counts as never begun: it may
 /// still be on its way through the vendor's front.
-const OPEN_LOOKS: usize = 4;
+const OPEN_LOOKS: u32 = 4;
 /// Batches on a page of the list, the most that the vendor gives.
 const PAGE: u32 = 100;
 /// How many pages of the list are searched for a batch whose creation was not answered.
@@ -31,12 +31,12 @@ impl Client {
     ///
     /// Where an order's shipment has no `shipmentReference`, it gets the order's id, so that it can be found at the
     /// vendor.
-    pub fn book<'a, I>(&'a self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    pub fn book<'a, I>(&self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
     where
         I: IntoIterator<IntoIter: Clone + Send>,
         I::Item: std::borrow::Borrow<Order<types::QuoteShipment>> + Send + Sync,
     {
-        Booking::new(self, journal, orders)
+        Booking::new(self.clone(), journal, orders)
     }
 
     /// Quotes the orders of a unit: each by its place, with a quote or a refusal.
@@ -145,6 +145,10 @@ impl Phases for Client {
 
     const LIMIT: usize = LIMIT;
 
+    fn vendor(&self) -> Vendor {
+        Vendor::Xps
+    }
+
     fn account(&self) -> &str {
         self.customer()
     }
@@ -207,16 +211,8 @@ impl Phases for Client {
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
         let Handle { batch, .. } = handle(unit)?;
-        let mut looks = waits.looks();
-        let mut failure = None;
-        while looks.wait().await {
-            match self.batch(batch).await {
-                Ok(read) if is_over(&read.status) => return Ok(self.rebuild(unit, &read).await),
-                Ok(_) => failure = None,
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::new(Kind::Doubt, format!("batch {batch} is still processing"))))
+        let seen = waits.watch(self.watch_batch(batch)).until_done().await.seen()?;
+        Ok(self.rebuild(unit, &seen).await)
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {
@@ -224,30 +220,19 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let mut looks = waits.looks();
-        let mut left = if doubt == Doubt::InFlight { OPEN_LOOKS } else { 1 };
-        loop {
-            left -= 1;
-            match self.batch(batch).await {
-                Ok(read) => match &read.status {
-                    types::BatchStatus::Open if left == 0 => return Reconciled::NotBegun,
-                    types::BatchStatus::Open => {}
-                    types::BatchStatus::Processing => return Reconciled::Accepted,
-                    status if is_over(status) => return Reconciled::Settled(self.rebuild(unit, &read).await),
-                    status => {
-                        let text = format!("batch {batch} is in status {:?}", status.as_str());
-                        return Reconciled::Unknown(Error::new(Kind::Doubt, text));
-                    }
-                },
-                Err(error) if left == 0 => return Reconciled::Unknown(error.with_kind(Kind::Doubt)),
-                Err(_) => {}
-            }
-            if !looks.wait().await {
-                return Reconciled::Unknown(Error::new(
-                    Kind::Doubt,
-                    format!("batch {batch} could not be read in time"),
-                ));
-            }
+        let looks = if doubt == Doubt::InFlight { OPEN_LOOKS } else { 1 };
+        let open = |batch: &types::Batch| batch.status == types::BatchStatus::Open;
+        match waits.read_again(self.watch_batch(batch), looks, open).await {
+            Ok(None) => Reconciled::NotBegun,
+            Ok(Some(read)) => match &read.status {
+                types::BatchStatus::Processing => Reconciled::Accepted,
+                status if is_over(status) => Reconciled::Settled(self.rebuild(unit, &read).await),
+                status => {
+                    let text = format!("batch {batch} is in status {:?}", status.as_str());
+                    Reconciled::Unknown(Error::new(Kind::Doubt, text))
+                }
+            },
+            Err(error) => Reconciled::Unknown(error),
         }
     }
 }

@@ -1,0 +1,197 @@
+//! The second way to book a wave at Smart Send: a unit is a booking batch.
+//!
+//! Far fewer calls for a big wave, the same four phases, the same promise. It is opt-in, since the address of the call
+//! that dispatches a batch is inferred.
+
+use std::{borrow::Borrow, collections::HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    Client,
+    batches::wire,
+    phases::{KEY_KEPT, end},
+    types,
+};
+use crate::{
+    Booking, Error, IdempotencyKey, Journal, Order, Outcome, Result, Vendor,
+    booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
+    error::Kind,
+    journal::Unit,
+    vendor::{handle, sealed::Sealed},
+};
+
+/// Shipments in a batch. No limit is documented; this keeps a request at about a megabyte.
+const LIMIT: usize = 500;
+/// Shipments on a page of the list, the most that the vendor gives.
+const PAGE: u32 = 1000;
+
+/// A client that books waves by booking batches: made by [`Client::via_batches`].
+#[derive(Clone, Debug)]
+pub struct ViaBatches(Client);
+
+impl Client {
+    /// Books waves by booking batches, up to 500 orders at a time, instead of one by one.
+    ///
+    /// The address of the call that dispatches a batch is inferred, hence this is opt-in; see
+    /// [`dispatch_path`](crate::Builder::dispatch_path). Orders are found again by their shipment's `identifier`, which
+    /// must be unique in the wave; where the caller leaves it empty, it is the order's id.
+    ///
+    /// ```no_run
+    /// # use shipbatch::{Journal, Order, smartsend};
+    /// # async fn run(client: smartsend::Client, orders: Vec<Order<smartsend::types::ShipmentRequest>>, journal: Journal)
+    /// # -> shipbatch::Result<()> {
+    /// let report = client.via_batches().book(&orders, &journal).unit_size(200).run().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn via_batches(&self) -> ViaBatches {
+        ViaBatches(self.clone())
+    }
+}
+
+impl ViaBatches {
+    /// Books a wave of orders. See [`Booking`].
+    pub fn book<'a, I>(&self, orders: I, journal: &'a Journal) -> Booking<'a, Self, I>
+    where
+        I: IntoIterator<IntoIter: Clone + Send>,
+        I::Item: Borrow<Order<types::ShipmentRequest>> + Send + Sync,
+    {
+        Booking::new(self.clone(), journal, orders)
+    }
+
+    fn key<P: Serialize>(&self, operation: &str, unit: &str, payload: &P) -> Result<IdempotencyKey> {
+        IdempotencyKey::derive(operation, self.0.team(), unit, 0, payload)
+    }
+
+    /// The ends of a batch's orders, found in the list of all shipments by their identifier.
+    async fn find(&self, unit: &Unit, batch: Uuid) -> Result<Vec<(usize, Outcome)>> {
+        let mut wanted: HashMap<&str, usize> =
+            open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
+        let mut ends = Vec::with_capacity(wanted.len());
+        let mut failed: HashMap<usize, Outcome> = HashMap::new();
+        for page in 1u32.. {
+            let (page, size) = (page.try_into().ok(), PAGE.try_into().ok());
+            let call = self.0.raw.list_shipments(&self.0.team, None, page, size, None, None, None, None, None);
+            let list = self.0.answer("list_shipments", call).await?.value;
+            for shipment in &list.data {
+                let Some(place) = shipment.identifier.as_deref().and_then(|identifier| wanted.get(identifier)) else {
+                    continue;
+                };
+                match end(shipment, None) {
+                    Some(Outcome::Booked(mut booked)) => {
+                        booked.batch = Some(batch.to_string());
+                        ends.push((*place, Outcome::Booked(booked)));
+                        wanted.remove(shipment.identifier.as_deref().unwrap_or_default());
+                    }
+                    // It may be what an earlier try at the order left: a later one may be booked.
+                    Some(outcome) => drop(failed.insert(*place, outcome)),
+                    None => {}
+                }
+            }
+            let last = list.meta.last_page.zip(list.meta.current_page).is_none_or(|(last, current)| current >= last);
+            if wanted.is_empty() || (last && list.data.is_empty()) || (last && list.meta.last_page.is_some()) {
+                break;
+            }
+        }
+        let left = wanted.into_values().filter_map(|place| Some((place, failed.remove(&place)?)));
+        ends.extend(left.collect::<Vec<_>>());
+        Ok(ends)
+    }
+}
+
+/// What the journal keeps of a unit.
+#[derive(Serialize, Deserialize)]
+struct Handle {
+    batch: Uuid,
+    /// The key of the commit.
+    key: IdempotencyKey,
+}
+
+impl Sealed for ViaBatches {}
+
+impl Phases for ViaBatches {
+    type Shipment = types::ShipmentRequest;
+
+    const LIMIT: usize = LIMIT;
+
+    const ALL_OR_NONE: bool = true;
+
+    fn vendor(&self) -> Vendor {
+        Vendor::SmartSend
+    }
+
+    fn account(&self) -> &str {
+        self.0.team()
+    }
+
+    async fn prepare(&self, unit: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {
+        let mut ties: Vec<String> = Vec::with_capacity(orders.len());
+        let mut shipments = Vec::with_capacity(orders.len());
+        for draft in orders {
+            let mut shipment = draft.shipment.clone();
+            let identifier = shipment.identifier.get_or_insert_with(|| draft.order.as_str().to_owned());
+            if ties.contains(identifier) {
+                return Err(Error::input(format!("identifier {identifier:?}: two shipments of a batch have it")));
+            }
+            ties.push(identifier.clone());
+            shipments.push(shipment);
+        }
+        let key = self.key("create_booking_batch", unit, &())?;
+        let batch = self.0.create_booking_batch(None, Some(unit.to_owned()), &key).await?;
+        let batch = batch.uuid.ok_or_else(|| {
+            Error::new(Kind::Unreadable, "the batch has no uuid").at(Vendor::SmartSend, "create_booking_batch")
+        })?;
+        let key = self.key("add_shipments_to_booking_batch", unit, &shipments)?;
+        self.0.add_to_booking_batch(batch, shipments, &key).await?;
+        let handle = Handle { batch, key: self.key("dispatch_booking_batch", unit, &())? };
+        let handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
+        Ok(Prepared { handle, ties, ended: Vec::new() })
+    }
+
+    async fn commit(&self, unit: &Unit) -> Committed {
+        let dispatch = async {
+            let Handle { batch, key } = handle(unit)?;
+            let key = wire(&key)?;
+            let call = self.0.raw.dispatch_booking_batch(&self.0.team, &batch, None, Some(&key), None);
+            self.0.answer("dispatch_booking_batch", call).await
+        };
+        match dispatch.await {
+            Ok(answer) => Committed::Accepted(answer.request_id),
+            // The first call under this key still runs.
+            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted(None),
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
+        let Handle { batch, .. } = handle(unit)?;
+        waits.watch(self.0.watch_booking_batch(batch)).until_done().await.seen()?;
+        self.find(unit, batch).await
+    }
+
+    async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
+        let Handle { batch, .. } = match handle(unit) {
+            Ok(handle) => handle,
+            Err(error) => return Reconciled::Unknown(error),
+        };
+        let key_kept = Timestamp::now().duration_since(unit.intent_at) < KEY_KEPT;
+        match self.0.booking_batch(batch).await.map(|batch| batch.state) {
+            // Under the same key a repeat is the same call; a day later an open batch was never dispatched.
+            Ok(Some(types::BookingBatchState::Open)) => Reconciled::NotBegun,
+            Ok(Some(
+                types::BookingBatchState::Queued
+                | types::BookingBatchState::Processing
+                | types::BookingBatchState::Completed
+                | types::BookingBatchState::Failed,
+            )) => Reconciled::Accepted,
+            Ok(state) => {
+                let state = state.map_or_else(|| "no state".to_owned(), |state| state.to_string());
+                Reconciled::Unknown(Error::new(Kind::Doubt, format!("batch {batch} is in state {state:?}")))
+            }
+            Err(_) if key_kept && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
+        }
+    }
+}
