@@ -21,10 +21,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Request, Response, Url,
+    Method, Request, Response, Url,
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -130,7 +131,8 @@ impl Transport {
     /// deduplicates it (Smart Send's page on idempotency).
     fn replay(&self, request: &Request, operation: &str) -> Replay {
         let known = self.0.operations.iter().find(|known| known.id == operation);
-        match known.map_or(Replay::Never, |known| known.replay) {
+        let unknown = if request.method() == Method::GET { Replay::Safe } else { Replay::Never };
+        match known.map_or(unknown, |known| known.replay) {
             Replay::Keyed if !request.headers().contains_key(IDEMPOTENCY_KEY) => Replay::Never,
             replay => replay,
         }
@@ -219,6 +221,19 @@ impl Transport {
         let result = http.execute(request).await;
         self.trace(operation, attempt, request_id, &result, started.elapsed());
         result
+    }
+
+    /// Reads what an answer named by its address. The token goes to the configured host alone: another is refused.
+    pub(crate) async fn read(&self, operation: &'static str, address: &str) -> Result<Bytes> {
+        let url = self.0.base.join(address).map_err(|error| Error::input(format!("address in an answer: {error}")))?;
+        let mut request = Request::new(Method::GET, url);
+        let info = OperationInfo { operation_id: operation };
+        self.pre::<()>(&mut request, &info).map_err(|_| Error::input("an answer names an address of another host"))?;
+        let response = self.exec(&self.0.http, request, &info).await.map_err(Error::from_transport)?;
+        if !response.status().is_success() {
+            return Err(Error::from_response(response).await);
+        }
+        response.bytes().await.map_err(Error::from_transport)
     }
 
     fn trace(

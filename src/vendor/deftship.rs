@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Operation, Poller, Result, Transport, Vendor,
+    Error, Operation, Order, OrderId, Poller, Result, Transport, Vendor,
     error::Kind,
     poll::{self, Stage},
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
@@ -71,6 +71,52 @@ impl Client {
     /// This vendor may answer 200 to what it refuses: look at the envelope's `success`.
     pub fn raw(&self) -> &raw::Client {
         &self.raw
+    }
+
+    /// Creates a batch of up to 1,000 orders, which must share their shipper and service: no money moves. The vendor
+    /// validates its items in the background: [`watch_batch`](Self::watch_batch) shows when it is done.
+    ///
+    /// Where an order's first package has no `reference_1`, it gets the order's id. A lost answer leaves a batch that no
+    /// call can find again; it costs nothing, and only a batch whose id is known can be shipped.
+    ///
+    /// # Errors
+    /// If there is no order, if they differ in shipper or service, or if the vendor refuses the batch.
+    pub async fn create_batch(&self, orders: &[Order<Shipment>]) -> Result<types::Batch> {
+        self.created(orders.iter().map(|order| (&order.id, &order.shipment))).await
+    }
+
+    pub(crate) async fn created<'a>(
+        &self,
+        orders: impl Iterator<Item = (&'a OrderId, &'a Shipment)> + Clone + Send,
+    ) -> Result<types::Batch> {
+        let Some((_, first)) = orders.clone().next() else { return Err(Error::input("a batch without orders")) };
+        let Shipment { shipper_id, service, .. } = first;
+        let mut batch_shipments = Vec::new();
+        for (order, consignment) in orders {
+            if (consignment.shipper_id, &consignment.service) != (*shipper_id, service) {
+                return Err(Error::input(format!("order {order}: a batch has one shipper and one service")));
+            }
+            let mut shipment = consignment.shipment.clone();
+            if let Some(package) = shipment.package_list.first_mut() {
+                package.reference_1.get_or_insert_with(|| order.as_str().to_owned());
+            }
+            batch_shipments.push(shipment);
+        }
+        let request = types::CreateBatchRequest { shipper_id: *shipper_id, service: service.clone(), batch_shipments };
+        let envelope = self.answer("create_batch", self.raw.create_batch(&request)).await?.value;
+        data("create_batch", envelope.success, envelope.message, envelope.data)
+    }
+
+    /// Ships a batch that is `ready`: **this costs money**, for all its items. It is sent once; a batch that was shipped
+    /// refuses a second call. The vendor works on it in the background: [`watch_batch`](Self::watch_batch).
+    ///
+    /// # Errors
+    /// If the batch is not ready, holds invalid items, or costs more than the balance. Where [`Error::may_have_booked`]
+    /// says so, look at the batch before anything else: `processing` and `completed` say that it was shipped.
+    pub async fn ship_batch(&self, batch: &str) -> Result<types::BatchWithResults> {
+        let id = batch_id(batch)?;
+        let envelope = self.answer("ship_batch", self.raw.ship_batch(&id)).await?.value;
+        data("ship_batch", envelope.success, envelope.message, envelope.data)
     }
 
     /// A batch as it is now, with the first page of its items.

@@ -15,7 +15,7 @@
 
 use std::{fmt, time::Duration};
 
-use progenitor_client::{Error as Raw, ResponseValue};
+use progenitor_client::{ClientInfo, Error as Raw, ResponseValue};
 use reqwest::{
     StatusCode,
     header::{HeaderMap, LOCATION},
@@ -120,6 +120,29 @@ impl Client {
     pub fn watch_shipment(&self, shipment: Uuid) -> Poller<'_, types::Shipment> {
         let token = poll::token(Vendor::SmartSend, self.team(), "shipment", shipment);
         Poller::new(token, stage, move || self.shipment(shipment))
+    }
+
+    /// Looks at a shipment that the vendor accepted for booking: at the place that its answer names, if that is on the
+    /// configured host and shows the shipment; else at the shipment itself, which is the documented way.
+    pub fn watch_accepted(&self, shipment: Uuid, accepted: &Accepted) -> Poller<'_, types::Shipment> {
+        let token = poll::token(Vendor::SmartSend, self.team(), "shipment", shipment);
+        let location = accepted.location.clone();
+        Poller::new(token, stage, move || {
+            let location = location.clone();
+            async move {
+                if let Some(seen) = self.seen_at(location, shipment).await {
+                    return Ok(seen);
+                }
+                self.shipment(shipment).await
+            }
+        })
+    }
+
+    /// The shipment, if the place that an answer named shows it.
+    async fn seen_at(&self, location: Option<String>, shipment: Uuid) -> Option<types::Shipment> {
+        let body = self.raw.inner().read("get_operation", &location?).await.ok()?;
+        let envelope: types::ShipmentEnvelope = serde_json::from_slice(&body).ok()?;
+        Some(envelope.data).filter(|seen| seen.uuid == Some(shipment) && seen.state.is_some())
     }
 
     /// Goes on with a [`Poller`] of a shipment whose token was stored.

@@ -21,12 +21,15 @@ use crate::{
     vendor::{Account, Answer, Builder, answer, generated, sealed::Sealed},
 };
 
+mod batches;
 #[cfg(feature = "labels")]
 mod labels;
 #[cfg(feature = "sqlite")]
 mod phases;
 
 generated!("xps.rs", "XPS");
+
+pub use batches::Quoted;
 
 /// A client of one customer. Cloning is cheap, and clones share connections.
 #[derive(Clone)]

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "the rest is for build.rs and xtask")]
 mod lower;
 
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod by_hand;
 #[cfg(feature = "cli")]
 mod cli;
 mod examples;

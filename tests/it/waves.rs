@@ -8,15 +8,15 @@ use shipbatch::{
 };
 
 /// Fast looks: the sandbox works by looks, not by time.
-fn polling() -> Polling {
+pub(crate) fn polling() -> Polling {
     Polling { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Polling::default() }
 }
 
-async fn sandbox() -> Sandbox {
+pub(crate) async fn sandbox() -> Sandbox {
     Sandbox::builder().seed(7).start().await.unwrap()
 }
 
-fn orders<S: serde::de::DeserializeOwned>(count: usize, shipment: impl Fn(usize) -> Value) -> Vec<Order<S>> {
+pub(crate) fn orders<S: serde::de::DeserializeOwned>(count: usize, shipment: impl Fn(usize) -> Value) -> Vec<Order<S>> {
     (0..count)
         .map(|number| {
             let shipment = serde_json::from_value(shipment(number)).unwrap();
@@ -25,22 +25,22 @@ fn orders<S: serde::de::DeserializeOwned>(count: usize, shipment: impl Fn(usize)
         .collect()
 }
 
-fn smartsend_client(sandbox: &Sandbox) -> smartsend::Client {
+pub(crate) fn smartsend_client(sandbox: &Sandbox) -> smartsend::Client {
     let builder = smartsend::Client::builder("team-7").token(Sandbox::TOKEN);
     builder.base_url(sandbox.base_url(Vendor::SmartSend)).build().unwrap()
 }
 
-fn xps_client(sandbox: &Sandbox) -> xps::Client {
+pub(crate) fn xps_client(sandbox: &Sandbox) -> xps::Client {
     let builder = xps::Client::builder("TEST00002").token(Sandbox::TOKEN);
     builder.base_url(sandbox.base_url(Vendor::Xps)).build().unwrap()
 }
 
-fn deftship_client(sandbox: &Sandbox) -> deftship::Client {
+pub(crate) fn deftship_client(sandbox: &Sandbox) -> deftship::Client {
     let builder = deftship::Client::builder("main").token(Sandbox::TOKEN);
     builder.base_url(sandbox.base_url(Vendor::Deftship)).build().unwrap()
 }
 
-fn smartsend_shipment(postal_code: &str) -> Value {
+pub(crate) fn smartsend_shipment(postal_code: &str) -> Value {
     json!({
         "currency": "DKK",
         "weight_unit": "g",
@@ -54,7 +54,7 @@ fn smartsend_shipment(postal_code: &str) -> Value {
     })
 }
 
-fn xps_shipment(zip: &str) -> Value {
+pub(crate) fn xps_shipment(zip: &str) -> Value {
     let address = |name: &str, zip: &str| {
         json!({
             "name": name, "company": "", "address1": "42 Pine Street", "address2": "", "city": "Provo", "state": "UT",
@@ -69,7 +69,7 @@ fn xps_shipment(zip: &str) -> Value {
     })
 }
 
-fn deftship_shipment(zip: &str, telephone: &str) -> Value {
+pub(crate) fn deftship_shipment(zip: &str, telephone: &str) -> Value {
     json!({
         "shipper_id": 123, "service": "USPS-3",
         "shipment": {
@@ -304,4 +304,37 @@ async fn labels_come_in_the_callers_order() {
         shipment
     });
     assert_labels(&client.book(&wave, &journal).polling(polling()).run().await.unwrap(), &client).await;
+}
+
+#[tokio::test]
+async fn smartsend_books_a_wave_by_booking_batches() {
+    let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+    let orders = orders(40, |_| smartsend_shipment("5000"));
+    let client = smartsend_client(&sandbox).via_batches();
+    let report = client.book(&orders, &journal).unit_size(15).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", report.iter().find(|(_, outcome)| outcome.booked().is_none()));
+    assert_charged_once(&sandbox, &report);
+    let batches: std::collections::BTreeSet<_> =
+        report.iter().filter_map(|(_, outcome)| outcome.booked()?.batch.clone()).collect();
+    assert_eq!(batches.len(), 3);
+    assert_labels(&report, &smartsend_client(&sandbox)).await;
+}
+
+#[tokio::test]
+async fn smartsend_refuses_one_of_thirty_in_a_booking_batch() {
+    for (country, code, name) in [("Denmark", "5000", "rejected"), ("DK", "00000", "failed")] {
+        let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
+        let orders = orders(30, |number| {
+            let mut shipment = smartsend_shipment(if number == 17 { code } else { "5000" });
+            if number == 17 {
+                shipment["parties"]["receiver"]["address"]["country"] = country.into();
+            }
+            shipment
+        });
+        let client = smartsend_client(&sandbox).via_batches();
+        let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+        let (order, outcome) = odd_one_out(&report);
+        assert_eq!((order, outcome.name()), ("order-17", name), "{outcome:?}");
+        assert_charged_once(&sandbox, &report);
+    }
 }

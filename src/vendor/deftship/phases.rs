@@ -30,24 +30,6 @@ impl Client {
         Booking::new(self.clone(), journal, orders)
     }
 
-    async fn create_batch(&self, orders: &[Draft<'_, Shipment>]) -> Result<String> {
-        let Some(first) = orders.first() else { return Err(Error::input("a batch without orders")) };
-        let batch_shipments = orders.iter().map(|draft| {
-            let mut shipment = draft.shipment.shipment.clone();
-            if let Some(package) = shipment.package_list.first_mut() {
-                package.reference_1.get_or_insert_with(|| draft.order.as_str().to_owned());
-            }
-            shipment
-        });
-        let request = types::CreateBatchRequest {
-            shipper_id: first.shipment.shipper_id,
-            service: first.shipment.service.clone(),
-            batch_shipments: batch_shipments.collect(),
-        };
-        let envelope = self.answer("create_batch", self.raw.create_batch(&request)).await?.value;
-        data("create_batch", envelope.success, envelope.message, envelope.data).map(|batch| batch.id)
-    }
-
     /// Removes items, and waits until the batch is settled again.
     async fn remove(&self, batch: &str, items: Vec<String>, waits: &Waits) -> Result<()> {
         let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
@@ -86,7 +68,7 @@ impl Phases for Client {
     }
 
     async fn prepare(&self, _: &str, orders: &[Draft<'_, Shipment>], waits: &Waits) -> Result<Prepared> {
-        let batch = self.create_batch(orders).await?;
+        let batch = self.created(orders.iter().map(|draft| (draft.order, draft.shipment))).await?.id;
         let validated = waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
         let items = self.items(validated).await?;
         // Nothing in an item names its order. Their number, and the order in which they were sent, is the only tie;
@@ -121,13 +103,11 @@ impl Phases for Client {
     }
 
     async fn commit(&self, unit: &Unit) -> Committed {
-        let ship = async {
-            let Handle { batch } = handle(unit)?;
-            let id = batch_id(&batch)?;
-            let envelope = self.answer("ship_batch", self.raw.ship_batch(&id)).await?.value;
-            data("ship_batch", envelope.success, envelope.message, envelope.data)
+        let batch = match handle::<Handle>(unit) {
+            Ok(handle) => handle.batch,
+            Err(error) => return Committed::Ended(error),
         };
-        match ship.await {
+        match self.ship_batch(&batch).await {
             Ok(_) => Committed::Accepted(None),
             Err(error) => error.into(),
         }

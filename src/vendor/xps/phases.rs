@@ -5,7 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, types};
+use super::{
+    Client,
+    batches::{outcome, refused},
+    types,
+};
 use crate::{
     Booked, Booking, Error, Journal, Money, Order, Outcome, Result, Vendor,
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
@@ -19,10 +23,6 @@ const LIMIT: usize = 500;
 /// How often a batch that is `open` after a lost answer is read again before the call counts as never begun: it may
 /// still be on its way through the vendor's front.
 const OPEN_LOOKS: u32 = 4;
-/// Batches on a page of the list, the most that the vendor gives.
-const PAGE: u32 = 100;
-/// How many pages of the list are searched for a batch whose creation was not answered.
-const PAGES: u32 = 50;
 /// How many shipments are asked for their price at a time, where the answer that held it was lost.
 const PRICES_AT_ONCE: usize = 8;
 
@@ -37,55 +37,6 @@ impl Client {
         I::Item: std::borrow::Borrow<Order<types::QuoteShipment>> + Send + Sync,
     {
         Booking::new(self.clone(), journal, orders)
-    }
-
-    /// Quotes the orders of a unit: each by its place, with a quote or a refusal.
-    async fn quote(&self, orders: &[Draft<'_, types::QuoteShipment>]) -> Result<Vec<types::QuoteResult>> {
-        let shipments = orders.iter().map(|draft| {
-            let mut shipment = draft.shipment.clone();
-            shipment.shipment_reference.get_or_insert_with(|| draft.order.as_str().to_owned());
-            shipment
-        });
-        let request = types::BatchQuoteRequest { shipments: shipments.collect() };
-        let call = self.raw.quote_batch(&self.customer, &request);
-        let results = self.answer("quote_batch", call).await?.value.results;
-        // The answer is not documented to name its shipments, so their number is what ties them by place.
-        if results.len() != orders.len() {
-            let text = format!("{} quotes for {} shipments", results.len(), orders.len());
-            return Err(Error::new(Kind::Unreadable, text).at(Vendor::Xps, "quote_batch"));
-        }
-        Ok(results)
-    }
-
-    /// Makes a batch of these quotes. Where the answer is lost, the batch is looked for under its name, which is ours.
-    async fn create_batch(&self, name: &str, quotes: Vec<i64>) -> Result<i64> {
-        let name = name.to_owned();
-        let typed = name.clone().try_into().map_err(|_| Error::input(format!("batch name {name:?}")))?;
-        let request = types::CreateBatchRequest { name: typed, quote_ids: quotes };
-        let call = self.raw.create_batch(&self.customer, &request);
-        match self.answer("create_batch", call).await {
-            Ok(answer) => Ok(answer.value.batch_id),
-            Err(error) if error.may_have_booked() => match self.find_batch(&name).await {
-                Ok(Some(batch)) => Ok(batch),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn find_batch(&self, name: &str) -> Result<Option<i64>> {
-        for page in 1..=PAGES {
-            let call = self.raw.list_batches(&self.customer, PAGE.try_into().ok(), page.try_into().ok());
-            let list = self.answer("list_batches", call).await?.value;
-            if let Some(batch) = list.batches.iter().find(|batch| batch.name == name) {
-                return Ok(Some(batch.batch_id));
-            }
-            let seen = i64::from(page) * i64::from(list.limit.max(1));
-            if list.batches.is_empty() || seen >= i64::from(list.total) {
-                break;
-            }
-        }
-        Ok(None)
     }
 
     /// The ends of a batch that was booked, from what the batch itself says.
@@ -157,23 +108,23 @@ impl Phases for Client {
         let mut prepared = Prepared::default();
         let mut quotes = Vec::with_capacity(orders.len());
         let mut currencies = BTreeSet::new();
-        for (place, result) in self.quote(orders).await?.into_iter().enumerate() {
-            match (&result.status, result.quote_id) {
-                (types::ResultStatus::Success, Some(quote)) => {
-                    quotes.push(quote);
-                    currencies.insert(result.currency.unwrap_or_else(|| orders[place].shipment.currency.clone()));
-                    prepared.ties.push(quote.to_string());
+        let quoted = self.quotes(orders.iter().map(|draft| (draft.order, draft.shipment))).await?;
+        for (place, quoted) in quoted.into_iter().enumerate() {
+            match quoted {
+                Ok(quoted) => {
+                    let currency = quoted.result.currency.as_ref().unwrap_or(&orders[place].shipment.currency);
+                    currencies.insert(currency.clone());
+                    quotes.push(quoted.quote);
+                    prepared.ties.push(quoted.quote.to_string());
                 }
-                _ => {
-                    let text = result.error.unwrap_or_else(|| "no quote, and no reason".to_owned());
-                    let error = Error::new(Kind::Rejected, text).at(Vendor::Xps, "quote_batch");
+                Err(error) => {
                     prepared.ended.push((place, Outcome::Rejected(error)));
                     prepared.ties.push(String::new());
                 }
             }
         }
         if !quotes.is_empty() {
-            let batch = self.create_batch(unit, quotes).await?;
+            let batch = self.create_batch(unit, &quotes).await?;
             let currency = currencies.pop_first().filter(|_| currencies.is_empty());
             let handle = Handle { batch, currency };
             prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
@@ -186,13 +137,12 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Committed::Ended(error),
         };
-        let request = types::BatchBookRequest { batch_id: batch };
-        let answer = match self.answer("book_batch", self.raw.book_batch(&self.customer, &request)).await {
+        let answer = match self.book_batch(batch).await {
             Ok(answer) => answer,
             Err(error) => return error.into(),
         };
         let mut results: HashMap<String, types::BatchBookResult> =
-            answer.value.results.into_iter().map(|result| (result.quote_id.to_string(), result)).collect();
+            answer.results.into_iter().map(|result| (result.quote_id.to_string(), result)).collect();
         let outcomes: Option<Vec<_>> = open(unit)
             .map(|place| {
                 let result = results.remove(&unit.slots[place].tie)?;
@@ -240,27 +190,4 @@ impl Phases for Client {
 /// Whether nothing more will happen to a batch's quotes.
 fn is_over(status: &types::BatchStatus) -> bool {
     matches!(status, types::BatchStatus::Completed | types::BatchStatus::Failed | types::BatchStatus::Cancelled)
-}
-
-/// What the answer says of one quote, or nothing if it does not say it clearly.
-fn outcome(result: types::BatchBookResult, batch: i64, currency: Option<String>) -> Option<Outcome> {
-    match (result.status, result.book_number) {
-        (types::ResultStatus::Success, Some(number)) => {
-            let last_mile = result.last_mile_tracking_number.filter(|number| !number.is_empty());
-            Some(Outcome::Booked(Booked {
-                shipment: number,
-                batch: Some(batch.to_string()),
-                tracking: result.tracking_number.into_iter().chain(last_mile).collect(),
-                cost: result.total_shipping_cost.map(|amount| Money::new(amount, currency)),
-                ..Booked::default()
-            }))
-        }
-        (types::ResultStatus::Error, None) => Some(refused(result.error)),
-        _ => None,
-    }
-}
-
-fn refused(text: Option<String>) -> Outcome {
-    let text = text.unwrap_or_else(|| "the vendor did not book it and does not say why".to_owned());
-    Outcome::Rejected(Error::new(Kind::Rejected, text).at(Vendor::Xps, "book_batch"))
 }

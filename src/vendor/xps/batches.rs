@@ -1,0 +1,154 @@
+//! Quotes and batches by hand, with the results tied to the caller's order ids.
+
+use std::collections::HashMap;
+
+use super::{Client, types};
+use crate::{Booked, Error, Money, Order, OrderId, Outcome, Result, Vendor, error::Kind};
+
+/// Batches on a page of the list, the most that the vendor gives.
+const PAGE: u32 = 100;
+/// How many pages of the list are searched for a batch whose creation was not answered.
+const PAGES: u32 = 50;
+
+/// An order with its quote.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Quoted {
+    /// The order.
+    pub order: OrderId,
+    /// The quote's id, by which it is booked. It expires after 30 days.
+    pub quote: i64,
+    /// What the vendor says of it, the price among it.
+    pub result: types::QuoteResult,
+}
+
+impl Client {
+    /// Quotes up to 500 orders: no money moves. For each, in their order, its quote or the vendor's refusal.
+    ///
+    /// Where an order's shipment has no `shipmentReference`, it gets the order's id. The answer is not documented to
+    /// name its shipments: it is tied to the orders by its length and order.
+    ///
+    /// # Errors
+    /// If the vendor refuses the whole request, or gives another number of quotes than there are orders.
+    pub async fn quote(&self, orders: &[Order<types::QuoteShipment>]) -> Result<Vec<Result<Quoted>>> {
+        self.quotes(orders.iter().map(|order| (&order.id, &order.shipment))).await
+    }
+
+    pub(crate) async fn quotes<'a>(
+        &self,
+        orders: impl ExactSizeIterator<Item = (&'a OrderId, &'a types::QuoteShipment)> + Clone + Send,
+    ) -> Result<Vec<Result<Quoted>>> {
+        let shipments = orders.clone().map(|(order, shipment)| {
+            let mut shipment = shipment.clone();
+            shipment.shipment_reference.get_or_insert_with(|| order.as_str().to_owned());
+            shipment
+        });
+        let request = types::BatchQuoteRequest { shipments: shipments.collect() };
+        let call = self.raw.quote_batch(&self.customer, &request);
+        let results = self.answer("quote_batch", call).await?.value.results;
+        if results.len() != orders.len() {
+            let text = format!("{} quotes for {} shipments", results.len(), orders.len());
+            return Err(Error::new(Kind::Unreadable, text).at(Vendor::Xps, "quote_batch"));
+        }
+        Ok(orders.zip(results).map(|((order, _), result)| quoted(order, result)).collect())
+    }
+
+    /// Makes a batch of quotes: no money moves. Up to 255 characters of a name and 500 quotes.
+    ///
+    /// Where the answer is lost, the batch is looked for under its name, so give it one that no other batch has.
+    ///
+    /// # Errors
+    /// If a quote is not active or is in another batch; or if the answer was lost and the batch is not in the list.
+    pub async fn create_batch(&self, name: &str, quotes: &[i64]) -> Result<i64> {
+        let typed = name.parse().map_err(|error| Error::input(format!("batch name {name:?}: {error}")))?;
+        let request = types::CreateBatchRequest { name: typed, quote_ids: quotes.to_vec() };
+        match self.answer("create_batch", self.raw.create_batch(&self.customer, &request)).await {
+            Ok(answer) => Ok(answer.value.batch_id),
+            Err(error) if error.may_have_booked() => match self.find_batch(name).await {
+                Ok(Some(batch)) => Ok(batch),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find_batch(&self, name: &str) -> Result<Option<i64>> {
+        for page in 1..=PAGES {
+            let call = self.raw.list_batches(&self.customer, PAGE.try_into().ok(), page.try_into().ok());
+            let list = self.answer("list_batches", call).await?.value;
+            if let Some(batch) = list.batches.iter().find(|batch| batch.name == name) {
+                return Ok(Some(batch.batch_id));
+            }
+            let seen = i64::from(page) * i64::from(list.limit.max(1));
+            if list.batches.is_empty() || seen >= i64::from(list.total) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Books all quotes of an open batch: **this costs money**, and nothing protects it from being done twice but the
+    /// batch's status. It is sent once. The answer comes when all are booked, which may take minutes.
+    ///
+    /// # Errors
+    /// If the batch is not open or is empty. Where [`Error::may_have_booked`] says so, [`watch_batch`](Self::watch_batch)
+    /// shows what became of it; never call this again while the batch is not seen `open`.
+    pub async fn book_batch(&self, batch: i64) -> Result<types::BatchBookResponse> {
+        let request = types::BatchBookRequest { batch_id: batch };
+        Ok(self.answer("book_batch", self.raw.book_batch(&self.customer, &request)).await?.value)
+    }
+
+    /// Makes a batch of quoted orders and books it: **this costs money**; see [`book_batch`](Self::book_batch). What
+    /// became of each order, in their order. A wave does the same with a journal, and survives a crash.
+    ///
+    /// # Errors
+    /// As [`create_batch`](Self::create_batch) and [`book_batch`](Self::book_batch).
+    pub async fn book_quoted(&self, name: &str, quoted: &[Quoted]) -> Result<Vec<(OrderId, Outcome)>> {
+        let quotes: Vec<i64> = quoted.iter().map(|quoted| quoted.quote).collect();
+        let batch = self.create_batch(name, &quotes).await?;
+        let mut results: HashMap<i64, types::BatchBookResult> =
+            self.book_batch(batch).await?.results.into_iter().map(|result| (result.quote_id, result)).collect();
+        let ends = quoted.iter().map(|quoted| {
+            let currency = quoted.result.currency.clone();
+            let end = results.remove(&quoted.quote).and_then(|result| outcome(result, batch, currency));
+            let unclear =
+                || Error::new(Kind::Doubt, "the answer does not say what became of it").for_order(&quoted.order);
+            (quoted.order.clone(), end.unwrap_or_else(|| Outcome::Unknown(unclear())))
+        });
+        Ok(ends.collect())
+    }
+}
+
+fn quoted(order: &OrderId, result: types::QuoteResult) -> Result<Quoted> {
+    match (&result.status, result.quote_id) {
+        (types::ResultStatus::Success, Some(quote)) => Ok(Quoted { order: order.clone(), quote, result }),
+        _ => {
+            let text = result.error.unwrap_or_else(|| "no quote, and no reason".to_owned());
+            Err(Error::new(Kind::Rejected, text).at(Vendor::Xps, "quote_batch").for_order(order))
+        }
+    }
+}
+
+/// What the answer says of one quote, or nothing if it does not say it clearly.
+pub(super) fn outcome(result: types::BatchBookResult, batch: i64, currency: Option<String>) -> Option<Outcome> {
+    match (result.status, result.book_number) {
+        (types::ResultStatus::Success, Some(number)) => {
+            let last_mile = result.last_mile_tracking_number.filter(|number| !number.is_empty());
+            Some(Outcome::Booked(Booked {
+                shipment: number,
+                batch: Some(batch.to_string()),
+                tracking: result.tracking_number.into_iter().chain(last_mile).collect(),
+                cost: result.total_shipping_cost.map(|amount| Money::new(amount, currency)),
+                ..Booked::default()
+            }))
+        }
+        (types::ResultStatus::Error, None) => Some(refused(result.error)),
+        _ => None,
+    }
+}
+
+/// The end of an order whose quote was not booked.
+pub(super) fn refused(text: Option<String>) -> Outcome {
+    let text = text.unwrap_or_else(|| "the vendor did not book it and does not say why".to_owned());
+    Outcome::Rejected(Error::new(Kind::Rejected, text).at(Vendor::Xps, "book_batch"))
+}
