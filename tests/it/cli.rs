@@ -239,6 +239,24 @@ fn a_thousand_orders_are_booked_and_never_again() {
 }
 
 #[test]
+fn smartsend_can_book_by_batches_and_any_vendor_at_a_rate() {
+    let desk = Desk::new();
+    desk.sample("smartsend", 30, |_, _| {});
+    let ended = desk.book("smartsend", "--via-batches --unit-size 10");
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("\nsandbox ledger: 30 orders charged once\n"), "{}", ended.stdout);
+
+    let desk = Desk::new();
+    desk.sample("xps", 4, |_, _| {});
+    // Three calls, one every 100 ms.
+    let started = std::time::Instant::now();
+    assert_eq!(desk.book("xps", "--rate 600").code, Some(0));
+    assert!(started.elapsed() >= std::time::Duration::from_millis(200));
+    let refused = desk.book("xps", "--via-batches").refused();
+    insta::assert_snapshot!(refused, @"error: --via-batches: xps books by batches as it is");
+}
+
+#[test]
 fn a_repaired_order_is_booked_by_the_next_run() {
     for vendor in ["xps", "deftship"] {
         let desk = Desk::new();

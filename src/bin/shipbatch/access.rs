@@ -1,6 +1,6 @@
 //! The credentials of an account: from the environment, or the sandbox's own.
 
-use std::env;
+use std::{env, num::NonZeroU32};
 
 use shipbatch::{Vendor, sandbox::Sandbox};
 
@@ -46,13 +46,15 @@ impl Access {
         }
     }
 
-    /// The client of the account.
-    pub(crate) fn client<D: Desk>(self) -> Result<D, Failure> {
-        let builder = D::builder(self.account).token(self.token);
-        let builder = match self.base_url {
-            Some(url) => builder.base_url(url),
-            None => builder,
-        };
+    /// The client of the account, with its calls a minute, if they are bounded.
+    pub(crate) fn client<D: Desk>(self, rate: Option<NonZeroU32>) -> Result<D::Client, Failure> {
+        let mut builder = D::builder(self.account).token(self.token);
+        if let Some(url) = self.base_url {
+            builder = builder.base_url(url);
+        }
+        if let Some(rate) = rate {
+            builder = builder.rate(rate.get());
+        }
         Ok(builder.build()?)
     }
 }

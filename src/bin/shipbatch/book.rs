@@ -2,19 +2,19 @@
 
 use std::{
     io::{self, Write},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use shipbatch::{Journal, Polling, Report, Vendor, deftship, sandbox::Sandbox, smartsend, xps};
+use shipbatch::{Journal, Polling, Report, Vendor, sandbox::Sandbox};
 
 use crate::{
     Failure,
     access::Access,
     again,
-    desk::{Desk, Orders, vendor},
+    desk::{self, Desk, Orders, vendor},
     files::Files,
     interrupt,
     line::Shipper,
@@ -58,6 +58,12 @@ pub(crate) struct Args {
     /// How many orders go into one of the vendor's batches
     #[arg(long, value_name = "N")]
     unit_size: Option<NonZeroUsize>,
+    /// How many calls may leave in a minute, evenly spaced
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU32>,
+    /// Smart Send: book by booking batches; far fewer calls, but the address of one of them is inferred
+    #[arg(long)]
+    via_batches: bool,
     /// Send nothing new after this time, such as 90s, 10m or 1h
     #[arg(long, value_name = "TIME", value_parser = wait::parse)]
     deadline: Option<Duration>,
@@ -71,24 +77,25 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, logs: bool) -> Result<ExitCode, Failure> {
         match self.vendor {
-            Vendor::SmartSend => self.book::<smartsend::Client>(logs).await,
-            Vendor::Xps => self.book::<xps::Client>(logs).await,
-            Vendor::Deftship => self.book::<deftship::Client>(logs).await,
+            Vendor::SmartSend if self.via_batches => self.book::<desk::SmartSendBatches>(logs).await,
+            Vendor::SmartSend => self.book::<desk::SmartSend>(logs).await,
+            Vendor::Xps => self.book::<desk::Xps>(logs).await,
+            Vendor::Deftship => self.book::<desk::Deftship>(logs).await,
             vendor => Err(Failure::new(format!("{vendor}: this command does not know it"))),
         }
     }
 
     /// Checks all that can be checked, then books.
     async fn book<D: Desk>(self, logs: bool) -> Result<ExitCode, Failure> {
-        self.check_shipper()?;
+        self.check_flags()?;
         let files = Files::check(self.report.as_deref(), self.labels.as_deref())?;
         let sandbox = if self.sandbox { Some(Sandbox::builder().start().await?) } else { None };
-        let client: D = self.access::<D>(sandbox.as_ref())?.client()?;
+        let client = self.access::<D>(sandbox.as_ref())?.client::<D>(self.rate)?;
         let orders = orders::read::<D::Line>(&self.orders, &self.shipper)?;
         let journal = Journal::open(&self.journal).await?;
 
         let started = Instant::now();
-        let report = self.wave(&client, &orders, &journal, &Meter::new(self.json, logs)).await?;
+        let report = self.wave::<D>(&client, &orders, &journal, &Meter::new(self.json, logs)).await?;
         let closed = journal.close().await.map_err(Failure::from);
         let labels = files.write_labels(&client, &report).await;
         let index = labels.as_ref().ok().and_then(Option::as_ref);
@@ -110,9 +117,12 @@ impl Args {
     }
 
     /// A flag that would be ignored is a mistake.
-    fn check_shipper(&self) -> Result<(), Failure> {
+    fn check_flags(&self) -> Result<(), Failure> {
         if self.vendor != Vendor::Deftship && self.shipper.is_given() {
             return Err(Failure::new(format!("--shipper-id and --service: {} takes none", self.vendor)));
+        }
+        if self.vendor != Vendor::SmartSend && self.via_batches {
+            return Err(Failure::new(format!("--via-batches: {} books by batches as it is", self.vendor)));
         }
         Ok(())
     }
@@ -126,7 +136,7 @@ impl Args {
 
     async fn wave<D: Desk>(
         &self,
-        client: &D,
+        client: &D::Client,
         orders: &Orders<D>,
         journal: &Journal,
         meter: &Meter,
@@ -137,7 +147,7 @@ impl Args {
             meter.note("stopping: nothing new is sent, waiting for what is under way");
             meter.note(&format!("to go on: {}", again::command()));
         };
-        let mut wave = client.wave(orders, journal).until(stop).on_progress(|progress| meter.show(progress));
+        let mut wave = D::wave(client, orders, journal).until(stop).on_progress(|progress| meter.show(progress));
         if self.sandbox {
             wave = wave.polling(eager());
         }
@@ -158,9 +168,7 @@ impl Args {
 
 /// How the sandbox is asked: it is on this machine, and a look costs nothing.
 fn eager() -> Polling {
-    let mut polling = Polling::default();
-    (polling.first, polling.longest) = (Duration::from_millis(5), Duration::from_millis(50));
-    polling
+    Polling { first: Duration::from_millis(5), longest: Duration::from_millis(50), ..Polling::default() }
 }
 
 fn code(all_booked: bool, all_written: bool) -> ExitCode {

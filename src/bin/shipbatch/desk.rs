@@ -6,24 +6,38 @@ use shipbatch::{Booking, Builder, Journal, LabelSource, Order, Phases, Vendor, d
 use crate::{access::Variables, line};
 
 /// The orders of a wave.
-pub(crate) type Orders<D> = [Order<<D as Phases>::Shipment>];
+pub(crate) type Orders<D> = [Order<<<D as Desk>::Engine as Phases>::Shipment>];
 
-/// What the command line asks of a vendor's client beyond what all clients have in common: `builder` and `book` are
-/// methods of each.
-pub(crate) trait Desk: Phases + LabelSource {
+/// What the command line asks of a way to book: `builder` and `book` are methods of each client.
+pub(crate) trait Desk {
+    /// The vendor's client.
+    type Client: LabelSource;
+
+    /// What books: the client, or another way of its.
+    type Engine: Phases;
+
     /// A line of a file of orders.
-    type Line: line::Line<Shipment = Self::Shipment>;
+    type Line: line::Line<Shipment = <Self::Engine as Phases>::Shipment>;
 
     /// Where the credentials stand in the environment.
     const VARIABLES: Variables;
 
-    fn builder(account: String) -> Builder<Self>;
+    fn builder(account: String) -> Builder<Self::Client>;
 
-    fn wave<'a>(&'a self, orders: &'a Orders<Self>, journal: &'a Journal) -> Booking<'a, Self, &'a Orders<Self>>;
+    fn wave<'a>(
+        client: &Self::Client,
+        orders: &'a Orders<Self>,
+        journal: &'a Journal,
+    ) -> Booking<'a, Self::Engine, &'a Orders<Self>>;
 }
 
-impl Desk for smartsend::Client {
-    type Line = line::Plain<Self::Shipment>;
+/// Smart Send, order by order.
+pub(crate) struct SmartSend;
+
+impl Desk for SmartSend {
+    type Client = smartsend::Client;
+    type Engine = smartsend::Client;
+    type Line = line::Plain<smartsend::types::ShipmentRequest>;
 
     const VARIABLES: Variables = Variables {
         token: "SMARTSEND_TOKEN",
@@ -32,31 +46,72 @@ impl Desk for smartsend::Client {
         default_account: None,
     };
 
-    fn builder(account: String) -> Builder<Self> {
-        Self::builder(account)
+    fn builder(account: String) -> Builder<Self::Client> {
+        smartsend::Client::builder(account)
     }
 
-    fn wave<'a>(&'a self, orders: &'a Orders<Self>, journal: &'a Journal) -> Booking<'a, Self, &'a Orders<Self>> {
-        self.book(orders, journal)
+    fn wave<'a>(
+        client: &Self::Client,
+        orders: &'a Orders<Self>,
+        journal: &'a Journal,
+    ) -> Booking<'a, Self::Engine, &'a Orders<Self>> {
+        client.book(orders, journal)
     }
 }
 
-impl Desk for xps::Client {
-    type Line = line::Plain<Self::Shipment>;
+/// Smart Send, by booking batches.
+pub(crate) struct SmartSendBatches;
+
+impl Desk for SmartSendBatches {
+    type Client = smartsend::Client;
+    type Engine = smartsend::ViaBatches;
+    type Line = <SmartSend as Desk>::Line;
+
+    const VARIABLES: Variables = SmartSend::VARIABLES;
+
+    fn builder(account: String) -> Builder<Self::Client> {
+        smartsend::Client::builder(account)
+    }
+
+    fn wave<'a>(
+        client: &Self::Client,
+        orders: &'a Orders<Self>,
+        journal: &'a Journal,
+    ) -> Booking<'a, Self::Engine, &'a Orders<Self>> {
+        client.via_batches().book(orders, journal)
+    }
+}
+
+/// XPS.
+pub(crate) struct Xps;
+
+impl Desk for Xps {
+    type Client = xps::Client;
+    type Engine = xps::Client;
+    type Line = line::Plain<xps::types::QuoteShipment>;
 
     const VARIABLES: Variables =
         Variables { token: "XPS_API_KEY", account: "XPS_CUSTOMER_ID", base_url: "XPS_BASE_URL", default_account: None };
 
-    fn builder(account: String) -> Builder<Self> {
-        Self::builder(account)
+    fn builder(account: String) -> Builder<Self::Client> {
+        xps::Client::builder(account)
     }
 
-    fn wave<'a>(&'a self, orders: &'a Orders<Self>, journal: &'a Journal) -> Booking<'a, Self, &'a Orders<Self>> {
-        self.book(orders, journal)
+    fn wave<'a>(
+        client: &Self::Client,
+        orders: &'a Orders<Self>,
+        journal: &'a Journal,
+    ) -> Booking<'a, Self::Engine, &'a Orders<Self>> {
+        client.book(orders, journal)
     }
 }
 
-impl Desk for deftship::Client {
+/// Deftship.
+pub(crate) struct Deftship;
+
+impl Desk for Deftship {
+    type Client = deftship::Client;
+    type Engine = deftship::Client;
     type Line = line::Deftship;
 
     const VARIABLES: Variables = Variables {
@@ -67,21 +122,22 @@ impl Desk for deftship::Client {
         default_account: Some("default"),
     };
 
-    fn builder(account: String) -> Builder<Self> {
-        Self::builder(account)
+    fn builder(account: String) -> Builder<Self::Client> {
+        deftship::Client::builder(account)
     }
 
-    fn wave<'a>(&'a self, orders: &'a Orders<Self>, journal: &'a Journal) -> Booking<'a, Self, &'a Orders<Self>> {
-        self.book(orders, journal)
+    fn wave<'a>(
+        client: &Self::Client,
+        orders: &'a Orders<Self>,
+        journal: &'a Journal,
+    ) -> Booking<'a, Self::Engine, &'a Orders<Self>> {
+        client.book(orders, journal)
     }
 }
 
 /// Where the credentials of each vendor stand in the environment.
-pub(crate) const VARIABLES: [(Vendor, Variables); 3] = [
-    (Vendor::SmartSend, smartsend::Client::VARIABLES),
-    (Vendor::Xps, xps::Client::VARIABLES),
-    (Vendor::Deftship, deftship::Client::VARIABLES),
-];
+pub(crate) const VARIABLES: [(Vendor, Variables); 3] =
+    [(Vendor::SmartSend, SmartSend::VARIABLES), (Vendor::Xps, Xps::VARIABLES), (Vendor::Deftship, Deftship::VARIABLES)];
 
 /// Reads a vendor's name, and lists the names in the help.
 pub(crate) fn vendor() -> impl TypedValueParser<Value = Vendor> {

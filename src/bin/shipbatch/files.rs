@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use shipbatch::{LabelIndex, Report};
+use shipbatch::{LabelIndex, LabelSource, Report};
 
-use crate::{Failure, desk::Desk, table::Table};
+use crate::{Failure, table::Table};
 
 /// What is to be written when a wave has ended.
 pub(crate) struct Files {
@@ -37,9 +37,9 @@ impl Files {
     }
 
     /// Writes the labels, if they are wanted and there are any.
-    pub(crate) async fn write_labels<D: Desk>(
+    pub(crate) async fn write_labels<C: LabelSource>(
         &self,
-        client: &D,
+        client: &C,
         report: &Report,
     ) -> Result<Option<LabelIndex>, Failure> {
         let Some(path) = self.labels().filter(|_| report.counts().booked > 0) else { return Ok(None) };
