@@ -44,7 +44,10 @@ impl Gate {
     pub(crate) async fn pass(&self) {
         loop {
             let leave = self.reserve(Instant::now());
-            tokio::time::sleep_until(leave.into()).await;
+            // Even for a time that is past, tokio's sleep lasts until the next millisecond and gives up the turn.
+            if leave > Instant::now() {
+                tokio::time::sleep_until(leave.into()).await;
+            }
             // Another task may have been told to wait in the meantime.
             if !self.is_paused(Instant::now()) {
                 return;

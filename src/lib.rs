@@ -18,6 +18,7 @@ mod number;
 mod open_enum;
 mod order;
 mod outcome;
+mod page;
 mod poll;
 mod retry;
 #[cfg(feature = "sandbox")]
@@ -36,6 +37,7 @@ pub use label::{LabelIndex, LabelSource, Labels};
 pub use number::Number;
 pub use order::{Order, OrderId};
 pub use outcome::{Booked, Counts, Money, Outcome, Report};
+pub use page::Pages;
 pub use poll::{Ended, Poller, Polling};
 pub use retry::{Operation, Replay, RetryPolicy};
 pub use transport::{Timeouts, Transport};

@@ -34,10 +34,13 @@ use crate::{
 mod batches;
 #[cfg(feature = "labels")]
 mod labels;
+mod lists;
 #[cfg(feature = "sqlite")]
 mod phases;
 #[cfg(feature = "sqlite")]
 mod via_batches;
+
+pub use lists::{BookingBatches, Shipments};
 
 generated!("smartsend.rs", "Smart Send");
 

@@ -24,8 +24,11 @@ use crate::{
 mod batches;
 #[cfg(feature = "labels")]
 mod labels;
+mod lists;
 #[cfg(feature = "sqlite")]
 mod phases;
+
+pub use lists::Batches;
 
 generated!("xps.rs", "XPS");
 

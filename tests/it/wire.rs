@@ -2,5 +2,6 @@
 
 mod accounts;
 mod answers;
+mod pages;
 mod recorder;
 mod requests;
