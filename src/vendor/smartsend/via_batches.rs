@@ -69,35 +69,28 @@ impl ViaBatches {
     async fn find(&self, unit: &Unit, batch: Uuid) -> Result<Vec<(usize, Outcome)>> {
         let mut wanted: HashMap<&str, usize> =
             open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
-        let mut ends = Vec::with_capacity(wanted.len());
-        let mut failed: HashMap<usize, Outcome> = HashMap::new();
-        for page in 1u32.. {
-            let (page, size) = (page.try_into().ok(), PAGE.try_into().ok());
-            let call = self.0.raw.list_shipments(&self.0.team, None, page, size, None, None, None, None, None);
-            let list = self.0.answer("list_shipments", call).await?.value;
-            for shipment in &list.data {
-                let Some(place) = shipment.identifier.as_deref().and_then(|identifier| wanted.get(identifier)) else {
-                    continue;
-                };
-                match end(shipment, None) {
-                    Some(Outcome::Booked(mut booked)) => {
-                        booked.batch = Some(batch.to_string());
-                        ends.push((*place, Outcome::Booked(booked)));
-                        wanted.remove(shipment.identifier.as_deref().unwrap_or_default());
-                    }
-                    // It may be what an earlier try at the order left: a later one may be booked.
-                    Some(outcome) => drop(failed.insert(*place, outcome)),
-                    None => {}
+        let mut booked = Vec::with_capacity(wanted.len());
+        let mut failed = HashMap::new();
+        let mut shipments = self.0.shipments().per_page(PAGE).pages();
+        while !wanted.is_empty()
+            && let Some(shipment) = shipments.next().await
+        {
+            let shipment = shipment?;
+            let identifier = shipment.identifier.as_deref().unwrap_or_default();
+            let Some(place) = wanted.get(identifier).copied() else { continue };
+            match end(&shipment, None) {
+                Some(Outcome::Booked(mut end)) => {
+                    end.batch = Some(batch.to_string());
+                    booked.push((place, Outcome::Booked(end)));
+                    wanted.remove(identifier);
                 }
-            }
-            let last = list.meta.last_page.zip(list.meta.current_page).is_none_or(|(last, current)| current >= last);
-            if wanted.is_empty() || (last && list.data.is_empty()) || (last && list.meta.last_page.is_some()) {
-                break;
+                // It may be what an earlier try at the order left: this one may be booked.
+                Some(end) => drop(failed.insert(place, end)),
+                None => {}
             }
         }
-        let left = wanted.into_values().filter_map(|place| Some((place, failed.remove(&place)?)));
-        ends.extend(left.collect::<Vec<_>>());
-        Ok(ends)
+        let failed = wanted.into_values().filter_map(|place| Some((place, failed.remove(&place)?)));
+        Ok(booked.into_iter().chain(failed).collect())
     }
 }
 

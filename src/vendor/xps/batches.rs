@@ -7,9 +7,6 @@ use crate::{Booked, Error, Money, Order, OrderId, Outcome, Result, Vendor, error
 
 /// Batches on a page of the list, the most that the vendor gives.
 const PAGE: u32 = 100;
-/// How many pages of the list are searched for a batch whose creation was not answered.
-const PAGES: u32 = 50;
-
 /// An order with its quote.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -73,15 +70,11 @@ impl Client {
     }
 
     async fn find_batch(&self, name: &str) -> Result<Option<i64>> {
-        for page in 1..=PAGES {
-            let call = self.raw.list_batches(&self.customer, PAGE.try_into().ok(), page.try_into().ok());
-            let list = self.answer("list_batches", call).await?.value;
-            if let Some(batch) = list.batches.iter().find(|batch| batch.name == name) {
+        let mut batches = self.batches().per_page(PAGE).pages();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            if batch.name == name {
                 return Ok(Some(batch.batch_id));
-            }
-            let seen = i64::from(page) * i64::from(list.limit.max(1));
-            if list.batches.is_empty() || seen >= i64::from(list.total) {
-                break;
             }
         }
         Ok(None)
