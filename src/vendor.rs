@@ -211,7 +211,10 @@ pub(crate) async fn answered<T>(
 #[cfg(feature = "sqlite")]
 pub(crate) fn handle<T: serde::de::DeserializeOwned>(unit: &crate::journal::Unit) -> Result<T> {
     serde_json::from_str(&unit.handle).map_err(|error| {
-        Error::new(crate::error::Kind::Journal, format!("unit {}: the vendor's ids cannot be read: {error}", unit.id))
+        Error::new(
+            crate::error::Kind::Journal,
+            format!("unit {}: it was not begun in this way to book: {error}", unit.id),
+        )
     })
 }
 

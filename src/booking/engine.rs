@@ -28,6 +28,7 @@ use crate::{
 
 /// How often a unit's commit is sent in one run, where each earlier one surely did not begin.
 const COMMITS: u32 = 3;
+
 /// What a task ends with.
 enum End<O> {
     /// The orders have their ends.
@@ -230,6 +231,10 @@ impl<'a, C: Phases> Engine<'a, C> {
                             request_id = id;
                             next = self.accepted(&mut unit).await?;
                         }
+                        // This commit did nothing; an earlier one may yet.
+                        Committed::Ended(error) if in_flight => {
+                            return self.end_alike(unit, Outcome::Unknown, &error).await;
+                        }
                         Committed::Ended(error) => return self.end_alike(unit, not_done, &error).await,
                         Committed::Refused(error) => {
                             refusal = Some(error);
@@ -250,11 +255,15 @@ impl<'a, C: Phases> Engine<'a, C> {
                     (Reconciled::Accepted, _) => next = self.accepted(&mut unit).await?,
                     (Reconciled::Settled(outcomes), _) => return self.end(unit, outcomes).await,
                     (Reconciled::NotBegun, Some(error)) => {
+                        // The orders will go into another unit: nothing may come of this one any more.
+                        if in_flight && let Err(error) = self.client.abandon(&unit).await {
+                            return self.end_alike(unit, Outcome::Unknown, &error).await;
+                        }
                         return self.end_alike(unit, refused, error).await;
                     }
                     (Reconciled::NotBegun, None) if self.halted() => {
-                        let error = Error::new(Kind::Stopped, "the run ended before it was sent");
-                        return self.end_alike(unit, Outcome::NotSent, &error).await;
+                        let error = Error::new(Kind::Doubt, "the run ended before it could be sent again");
+                        return self.end_alike(unit, Outcome::Unknown, &error).await;
                     }
                     (Reconciled::NotBegun, None) if commits >= COMMITS => {
                         let error = Error::new(Kind::Doubt, format!("no answer to {commits} tries"));

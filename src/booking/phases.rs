@@ -52,6 +52,11 @@ pub trait Phases: Sealed + Send + Sync {
 
     #[doc(hidden)]
     fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> impl Future<Output = Reconciled> + Send;
+
+    /// Makes sure that a commit which may still be on its way finds nothing to do, so that the unit's orders can go into
+    /// another one. An error leaves the doubt.
+    #[doc(hidden)]
+    fn abandon(&self, unit: &Unit) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// An order on its way into a unit.

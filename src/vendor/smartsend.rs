@@ -119,6 +119,18 @@ impl Client {
         Ok(self.answer("get_shipment", call).await?.value.data)
     }
 
+    /// Deletes a shipment that is not booked. Gone already counts as deleted.
+    ///
+    /// # Errors
+    /// If the vendor refuses it, as when it is booked, or cannot be reached.
+    pub async fn delete_shipment(&self, shipment: Uuid) -> Result<()> {
+        let call = self.raw.delete_shipment(&self.team, &shipment, None, None);
+        match self.answer("delete_shipment", call).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Looks at a shipment until it is booked, or the carrier refused it.
     pub fn watch_shipment(&self, shipment: Uuid) -> Poller<'_, types::Shipment> {
         let token = poll::token(Vendor::SmartSend, self.team(), "shipment", shipment);

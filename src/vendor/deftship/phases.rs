@@ -30,17 +30,12 @@ impl Client {
         Booking::new(self.clone(), journal, orders)
     }
 
-    /// Removes items, and waits until the batch is settled again.
-    async fn remove(&self, batch: &str, items: Vec<String>, waits: &Waits) -> Result<()> {
-        let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
+    async fn remove(&self, batch: &str, items: Vec<String>) -> Result<types::BatchWithResults> {
         let id = batch_id(batch)?;
+        let request = types::RemoveBatchItemsRequest { batch_shipment_ids: items };
         let call = self.raw.remove_batch_items(&id, &request);
         let envelope = self.answer("remove_batch_items", call).await?.value;
-        let left = data("remove_batch_items", envelope.success, envelope.message, envelope.data)?;
-        if left.status == types::BatchStatus::Validating {
-            waits.watch(self.watch_batch(batch)).until_done().await.seen()?;
-        }
-        Ok(())
+        data("remove_batch_items", envelope.success, envelope.message, envelope.data)
     }
 }
 
@@ -93,8 +88,8 @@ impl Phases for Client {
             prepared.ties.push(id);
         }
         if invalid.len() < orders.len() {
-            if !invalid.is_empty() {
-                self.remove(&batch, invalid, waits).await?;
+            if !invalid.is_empty() && self.remove(&batch, invalid).await?.status == types::BatchStatus::Validating {
+                waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
             }
             let handle = Handle { batch };
             prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
@@ -128,6 +123,13 @@ impl Phases for Client {
             Some((place, outcome(&item, &batch)?))
         });
         Ok(ends.collect())
+    }
+
+    async fn abandon(&self, unit: &Unit) -> Result<()> {
+        let Handle { batch } = handle(unit)?;
+        // There is no call to cancel a batch: one without items is the nearest thing to it.
+        let items = open(unit).map(|place| unit.slots[place].tie.clone()).collect();
+        self.remove(&batch, items).await.map(drop)
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {

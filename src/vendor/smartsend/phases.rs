@@ -81,6 +81,11 @@ impl Phases for Client {
         Ok(end(&seen, None).map(|outcome| (0, outcome)).into_iter().collect())
     }
 
+    async fn abandon(&self, unit: &Unit) -> Result<()> {
+        let Handle { shipment, .. } = handle(unit)?;
+        self.delete_shipment(shipment).await
+    }
+
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
         let Handle { shipment, .. } = match handle(unit) {
             Ok(handle) => handle,

@@ -164,6 +164,12 @@ impl Phases for ViaBatches {
         self.find(unit, batch).await
     }
 
+    async fn abandon(&self, unit: &Unit) -> Result<()> {
+        let Handle { batch, .. } = handle(unit)?;
+        let call = self.0.raw.cancel_booking_batch(&self.0.team, &batch, None, None);
+        self.0.answer("cancel_booking_batch", call).await.map(drop)
+    }
+
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
         let Handle { batch, .. } = match handle(unit) {
             Ok(handle) => handle,

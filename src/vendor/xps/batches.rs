@@ -91,6 +91,14 @@ impl Client {
         Ok(self.answer("book_batch", self.raw.book_batch(&self.customer, &request)).await?.value)
     }
 
+    /// Cancels a batch that is `open`: no money moves. What is processing or booked cannot be cancelled.
+    ///
+    /// # Errors
+    /// If the batch is not open, or the vendor cannot be reached.
+    pub async fn cancel_batch(&self, batch: i64) -> Result<types::BatchSummary> {
+        Ok(self.answer("cancel_batch", self.raw.cancel_batch(&self.customer, batch)).await?.value)
+    }
+
     /// Makes a batch of quoted orders and books it: **this costs money**; see [`book_batch`](Self::book_batch). What
     /// became of each order, in their order. A wave does the same with a journal, and survives a crash.
     ///

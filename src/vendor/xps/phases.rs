@@ -165,6 +165,11 @@ impl Phases for Client {
         Ok(self.rebuild(unit, &seen).await)
     }
 
+    async fn abandon(&self, unit: &Unit) -> Result<()> {
+        let Handle { batch, .. } = handle(unit)?;
+        self.cancel_batch(batch).await.map(drop)
+    }
+
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {
         let Handle { batch, .. } = match handle(unit) {
             Ok(handle) => handle,
