@@ -43,12 +43,13 @@ struct Inner {
     vendor: Option<Vendor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
+    /// The order is no part of a record: the journal has it beside it.
+    #[serde(skip)]
+    order: Option<OrderId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    order: Option<OrderId>,
     /// How often the call was sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     sent: u32,
@@ -71,6 +72,8 @@ pub(crate) enum Kind {
     Lost,
     /// The vendor understood and refused.
     Rejected,
+    /// The vendor refused, for it knows the idempotency key from another payload.
+    KeyReused,
     /// The credentials are wrong, or not for this account.
     Auth,
     /// No such thing at the vendor.
@@ -102,9 +105,9 @@ impl Error {
             message: message.into(),
             vendor: None,
             operation: None,
+            order: None,
             status: None,
             request_id: None,
-            order: None,
             sent: 0,
             retry_after: None,
             source: None,
@@ -155,7 +158,16 @@ impl Error {
 
     /// The vendor understood the request and refused it: nothing was booked, and the same request will be refused again.
     pub fn is_rejected(&self) -> bool {
-        matches!(self.0.kind, Kind::Rejected | Kind::NotFound | Kind::Conflict | Kind::Auth)
+        matches!(self.0.kind, Kind::Rejected | Kind::KeyReused | Kind::NotFound | Kind::Conflict | Kind::Auth)
+    }
+
+    /// The idempotency key was used before for another payload: nothing was booked by this call, but something may
+    /// have been under that key. Look at what the key belongs to; a new key only for what is sure to be new.
+    ///
+    /// Smart Send documents the status, 422, and no code for it (its page on idempotency): it is told from other
+    /// refusals by its naming the key.
+    pub fn is_key_reused(&self) -> bool {
+        self.0.kind == Kind::KeyReused
     }
 
     /// The credentials are missing, wrong, or not for this account: nothing was booked.
@@ -252,7 +264,8 @@ impl Error {
             Raw::CommunicationError(error) | Raw::InvalidUpgrade(error) => Self::from_transport(error),
             Raw::ResponseBodyError(error) => Self::from_transport(error),
             Raw::InvalidResponsePayload(body, error) => refusal_with_success_status(&body).unwrap_or_else(|| {
-                Self::new(Kind::Unreadable, format!("the answer is not what the vendor documents: {error}"))
+                let why = without_values(&error.to_string());
+                Self::new(Kind::Unreadable, format!("the answer is not what the vendor documents: {why}"))
             }),
             Raw::ErrorResponse(answer) => {
                 let mut error = Self::new(kind_of(answer.status()), says_status(answer.status()));
@@ -292,7 +305,12 @@ impl Error {
 
     pub(crate) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let message = says_body(body).unwrap_or_else(|| says_status(status));
-        let mut error = Self::new(kind_of(status), message);
+        let kind = if status == StatusCode::UNPROCESSABLE_ENTITY && blames_key(body) {
+            Kind::KeyReused
+        } else {
+            kind_of(status)
+        };
+        let mut error = Self::new(kind, message);
         error.0.status = Some(status.as_u16());
         error.0.retry_after = retry::retry_after(headers, std::time::SystemTime::now());
         error.0.request_id = crate::transport::request_id(headers);
@@ -325,6 +343,26 @@ fn refusal_with_success_status(body: &[u8]) -> Option<Error> {
     let refused = json.get("success") == Some(&serde_json::Value::Bool(false));
     refused
         .then(|| Error::new(Kind::Rejected, says_body(body).unwrap_or_else(|| "refused without a reason".to_owned())))
+}
+
+/// Whether a refusal is about the idempotency key. A key that is no key never leaves this crate, so what is wrong with
+/// it can only be that it was used before.
+fn blames_key(body: &[u8]) -> bool {
+    let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
+    let names_key = |text: &str| text.to_ascii_lowercase().contains("idempotency");
+    body.get("message").and_then(serde_json::Value::as_str).is_some_and(names_key)
+        || body.get("errors").and_then(serde_json::Value::as_object).is_some_and(|fields| {
+            // Not the problems: they may repeat what the caller sent.
+            fields.keys().any(|field| names_key(field))
+        })
+}
+
+/// What serde says is wrong, but not the value, which it quotes: it may be somebody's name or street.
+fn without_values(text: &str) -> String {
+    match (text.find('"'), text.rfind('"')) {
+        (Some(open), Some(close)) if open < close => format!("{}…{}", &text[..=open], &text[close..]),
+        _ => text.to_owned(),
+    }
 }
 
 fn says_status(status: StatusCode) -> String {
@@ -396,3 +434,6 @@ impl PartialEq for Error {
         self.to_string() == other.to_string() && self.0.kind == other.0.kind
     }
 }
+
+#[cfg(test)]
+mod tests;

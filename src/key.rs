@@ -108,15 +108,13 @@ impl TryFrom<String> for IdempotencyKey {
     /// # Errors
     /// If it is shorter than 16 or longer than 128 characters, or holds one that is not allowed.
     fn try_from(key: String) -> Result<Self, Error> {
-        if !(SHORTEST..=LONGEST).contains(&key.len()) {
-            return Err(Error::input(format!(
-                "idempotency key: {} characters, not {SHORTEST} to {LONGEST}",
-                key.len()
-            )));
+        if let Some(letter) = key.chars().find(|letter| !letter.is_ascii_alphanumeric() && !"._-".contains(*letter)) {
+            return Err(Error::input(format!("idempotency key: {letter:?} is not one of A-Z a-z 0-9 . _ -")));
         }
-        match key.chars().find(|letter| !letter.is_ascii_alphanumeric() && !"._-".contains(*letter)) {
-            Some(letter) => Err(Error::input(format!("idempotency key: {letter:?} is not one of A-Z a-z 0-9 . _ -"))),
-            None => Ok(Self(key)),
+        // All of it is ASCII, so bytes are characters.
+        match key.len() {
+            SHORTEST..=LONGEST => Ok(Self(key)),
+            length => Err(Error::input(format!("idempotency key: {length} characters, not {SHORTEST} to {LONGEST}"))),
         }
     }
 }
@@ -141,7 +139,8 @@ impl fmt::Debug for IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -149,37 +148,135 @@ mod tests {
         IdempotencyKey::derive("book_shipment", "team-7", order, 0, &json!({"a": 1, "b": [1.0, "x"]})).unwrap()
     }
 
-    #[test]
-    fn every_order_id_gives_a_legal_key() {
-        for order in ["1001", "", "å/ø ü", "💥", " ", &"x".repeat(10_000)] {
-            key(order).as_str().parse::<IdempotencyKey>().unwrap();
+    /// An object whose fields are written in this order.
+    #[derive(Debug)]
+    struct Fields(Vec<(String, Value)>);
+
+    impl Serialize for Fields {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        }
+    }
+
+    /// Any string of up to so many characters, from the whole of Unicode.
+    fn text(longest: usize) -> impl Strategy<Value = String> {
+        prop::collection::vec(any::<char>(), 0..=longest).prop_map(String::from_iter)
+    }
+
+    /// An object twice, its fields in two orders.
+    fn two_orders() -> impl Strategy<Value = (Fields, Fields)> {
+        let value =
+            prop_oneof![any::<i32>().prop_map(Value::from), text(8).prop_map(Value::from), Just(json!([null, {}]))];
+        let fields = prop::collection::hash_map(text(4), value, 0..12).prop_map(Vec::from_iter);
+        fields
+            .prop_flat_map(|fields| (Just(fields.clone()), Just(fields).prop_shuffle()))
+            .prop_map(|(fields, shuffled)| (Fields(fields), Fields(shuffled)))
+    }
+
+    /// The five parts of a key; short, so that they are often equal and often share letters.
+    type Parts = (String, String, String, u32, String);
+
+    fn parts() -> impl Strategy<Value = Parts> {
+        ("[ab/]{0,3}", "[ab/]{0,3}", "[ab/]{0,3}", 0..3u32, "[ab/]{0,3}")
+    }
+
+    fn of_parts((operation, account, order, revision, payload): &Parts) -> IdempotencyKey {
+        IdempotencyKey::derive(operation, account, order, *revision, payload).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_order_id_gives_a_legal_key(order in text(10_000)) {
+            let key = key(&order);
+            prop_assert_eq!(key.as_str().parse::<IdempotencyKey>().unwrap(), key);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_fields_makes_no_difference((fields, shuffled) in two_orders()) {
+            let derive = |payload| IdempotencyKey::derive("create_shipment", "team-7", "1", 0, payload).unwrap();
+            prop_assert_eq!(derive(&fields), derive(&shuffled));
+        }
+
+        #[test]
+        fn the_spelling_of_a_number_makes_no_difference(whole in any::<i32>(), hundredths in 0..100u8) {
+            let derive = |number: &str| {
+                let payload: Value = serde_json::from_str(&format!(r#"{{"weight": {number}}}"#)).unwrap();
+                IdempotencyKey::derive("create_shipment", "team-7", "1", 0, &payload).unwrap()
+            };
+            let key = derive(&format!("{whole}"));
+            for spelling in [format!("{whole}.0"), format!("{whole}.00"), format!("{whole}0e-1"), format!("{whole}E+0")] {
+                prop_assert_eq!(derive(&spelling), key.clone(), "{}", spelling);
+            }
+            let decimal = format!("{whole}.{hundredths:02}");
+            prop_assert_eq!(derive(&decimal), derive(&format!("{decimal}0")));
+            prop_assert_eq!(derive(&decimal) == key, hundredths == 0);
+        }
+
+        #[test]
+        fn every_part_counts(parts in parts(), other in parts()) {
+            let changed = [
+                (other.0, parts.1.clone(), parts.2.clone(), parts.3, parts.4.clone()),
+                (parts.0.clone(), other.1, parts.2.clone(), parts.3, parts.4.clone()),
+                (parts.0.clone(), parts.1.clone(), other.2, parts.3, parts.4.clone()),
+                (parts.0.clone(), parts.1.clone(), parts.2.clone(), other.3, parts.4.clone()),
+                (parts.0.clone(), parts.1.clone(), parts.2.clone(), parts.3, other.4),
+            ];
+            let key = of_parts(&parts);
+            for changed in changed {
+                prop_assert_eq!(of_parts(&changed) == key, changed == parts, "{:?}", changed);
+            }
+        }
+
+        #[test]
+        fn no_two_lists_of_parts_have_the_same_key(parts in parts(), other in parts()) {
+            prop_assert_eq!(of_parts(&parts) == of_parts(&other), parts == other);
+        }
+
+        #[test]
+        fn a_key_survives_json(letters in "[A-Za-z0-9._-]{16,128}") {
+            let key: IdempotencyKey = letters.parse().unwrap();
+            let json = serde_json::to_string(&key).unwrap();
+            prop_assert_eq!(&json, &format!("\"{letters}\""));
+            prop_assert_eq!(serde_json::from_str::<IdempotencyKey>(&json).unwrap(), key);
+        }
+
+        #[test]
+        fn a_key_of_another_length_is_refused_with_its_length(length in prop_oneof![0..16usize, 129..300usize]) {
+            let error = "x".repeat(length).parse::<IdempotencyKey>().unwrap_err();
+            prop_assert!(error.is_input());
+            prop_assert_eq!(error.message(), format!("idempotency key: {length} characters, not 16 to 128"));
+        }
+
+        #[test]
+        fn a_letter_that_a_key_may_not_hold_is_named(
+            before in "[A-Za-z0-9._-]{0,64}",
+            letter in any::<char>().prop_filter("legal", |letter| legal(&letter.to_string()) != letter.to_string()),
+            after in "[A-Za-z0-9._-]{0,64}",
+        ) {
+            let error = format!("{before}{letter}{after}").parse::<IdempotencyKey>().unwrap_err();
+            prop_assert!(error.is_input());
+            prop_assert_eq!(
+                error.message(),
+                format!("idempotency key: {letter:?} is not one of A-Z a-z 0-9 . _ -")
+            );
         }
     }
 
     #[test]
-    fn the_spelling_of_a_payload_makes_no_difference() {
-        let derive = |json: &str| {
-            let payload: serde_json::Value = serde_json::from_str(json).unwrap();
-            IdempotencyKey::derive("create_shipment", "team-7", "1", 0, &payload).unwrap()
-        };
-        assert_eq!(derive(r#"{"a":1,"b":2.50}"#), derive(r#"{ "b": 2.5, "a": 1.0 }"#));
-        assert_ne!(derive(r#"{"a":1}"#), derive(r#"{"a":2}"#));
+    fn what_is_no_json_has_no_key() {
+        let payload = std::collections::HashMap::from([((1, 2), 3)]);
+        let error = IdempotencyKey::derive("create_shipment", "team-7", "1", 0, &payload).unwrap_err();
+        assert!(error.is_input() && error.message().starts_with("payload: "), "{error}");
     }
 
     #[test]
-    fn every_part_counts() {
-        let derive = IdempotencyKey::derive::<str>;
-        let keys = [
-            derive("a", "b", "c", 0, "d"),
-            derive("ab", "", "c", 0, "d"),
-            derive("a", "bc", "", 0, "d"),
-            derive("a", "b", "c", 1, "d"),
-            derive("a", "b", "c", 0, "e"),
-        ]
-        .map(Result::unwrap);
-        for (index, key) in keys.iter().enumerate() {
-            assert!(!keys[..index].contains(key), "{key}");
-        }
+    fn json_that_is_no_key_is_refused() {
+        let error = serde_json::from_str::<IdempotencyKey>(r#""order 4521, first try""#).unwrap_err();
+        assert!(error.to_string().contains("idempotency key: ' ' is not one of"), "{error}");
     }
 
     /// A key that changes between versions breaks users: a wave that was begun under the old version and resumed under

@@ -117,6 +117,18 @@ impl Outcome {
         }
     }
 
+    /// The same, its error naming the order.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn of(self, order: &OrderId) -> Self {
+        match self {
+            Self::Booked(booked) => Self::Booked(booked),
+            Self::Rejected(error) => Self::Rejected(error.for_order(order)),
+            Self::Failed(error) => Self::Failed(error.for_order(order)),
+            Self::Unknown(error) => Self::Unknown(error.for_order(order)),
+            Self::NotSent(error) => Self::NotSent(error.for_order(order)),
+        }
+    }
+
     /// Why it is not booked, if it is not.
     pub fn error(&self) -> Option<&Error> {
         match self {

@@ -131,8 +131,7 @@ pub(crate) enum Decision {
 
 impl RetryPolicy {
     /// Whether to send once more, and after how long. `chance` is in 0..1 and spreads the waits of many tasks over all
-    /// of the time (full jitter). No wait goes past
-    /// what is `left` of the call's time.
+    /// of the time (full jitter). No wait goes past what is `left` of the time that the call may spend on waiting.
     pub(crate) fn decide(&self, replay: Replay, sent: u32, attempt: Attempt, left: Duration, chance: f64) -> Decision {
         let asked = match attempt {
             Attempt::Answered => return Decision::Stop,
@@ -236,6 +235,19 @@ mod tests {
         assert_eq!(decide(Replay::Keyed, 1, doubt), repeat(100));
         assert_eq!(decide(Replay::Guarded, 1, doubt), Decision::ReadBack);
         assert_eq!(decide(Replay::Never, 1, doubt), Decision::ReadBack);
+    }
+
+    /// Another SDK took the seconds for milliseconds.
+    #[test]
+    fn retry_after_of_five_waits_five_seconds_not_milliseconds() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, "5".parse().unwrap())]);
+        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+            let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, SystemTime::now());
+            for chance in [0.0, 0.5, 1.0] {
+                let decision = RetryPolicy::default().decide(Replay::Keyed, 1, attempt, LONG, chance);
+                assert!(matches!(decision, Decision::Repeat(delay) if delay >= Duration::from_secs(5)), "{decision:?}");
+            }
+        }
     }
 
     #[test]

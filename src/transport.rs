@@ -173,7 +173,9 @@ impl Transport {
         info: &OperationInfo,
     ) -> reqwest::Result<Response> {
         let replay = self.replay(&request, info.operation_id);
-        let (begun, patience) = (Instant::now(), request.timeout().copied().unwrap_or(self.0.timeouts.write));
+        // All waits together have the time of one attempt. The attempts do not count, nor does the row at the gate: one
+        // that timed out, or that others held up, would leave nothing for its repeat.
+        let mut patience = request.timeout().copied().unwrap_or(self.0.timeouts.write);
         let mut sent = 0;
         loop {
             sent += 1;
@@ -183,12 +185,12 @@ impl Transport {
             let again = request.try_clone();
             let result = self.send(http, request, info.operation_id, sent).await;
             let attempt = Attempt::of(&result, replay, SystemTime::now());
-            let left = patience.saturating_sub(begun.elapsed());
-            let decision = self.0.retry.decide(replay, sent, attempt, left, chance());
+            let decision = self.0.retry.decide(replay, sent, attempt, patience, chance());
             self.heed(attempt, decision);
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
                     tokio::time::sleep(delay).await;
+                    patience = patience.saturating_sub(delay);
                     request = again;
                 }
                 _ => return result.map(bounded),

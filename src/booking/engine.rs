@@ -165,9 +165,7 @@ impl<'a, C: Phases> Engine<'a, C> {
             Err(error) if error.is_auth() => return Err(error),
             Err(error) if load.len() > 1 && Self::halves(&error) => return Ok(End::Halve(load)),
             Err(error) => Prepared {
-                ended: (0..drafts.len())
-                    .map(|place| (place, unprepared(error.copy().for_order(drafts[place].order))))
-                    .collect(),
+                ended: (0..drafts.len()).map(|place| (place, unprepared(error.copy()))).collect(),
                 ..Prepared::default()
             },
         };
@@ -317,6 +315,7 @@ impl<'a, C: Phases> Engine<'a, C> {
         slots
             .filter_map(|(place, slot)| {
                 let outcome = outcomes.remove(&place).or_else(|| slot.outcome.map(|recorded| recorded.outcome()))?;
+                let outcome = outcome.of(&slot.order);
                 Some((slot.order, outcome))
             })
             .collect()

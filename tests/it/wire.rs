@@ -2,6 +2,9 @@
 
 mod accounts;
 mod answers;
+mod gate;
 mod pages;
 mod recorder;
+mod replay;
 mod requests;
+mod script;
