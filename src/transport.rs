@@ -26,7 +26,7 @@ use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
     Method, Request, Response, Url,
-    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
 use crate::{
@@ -193,7 +193,7 @@ impl Transport {
                     patience = patience.saturating_sub(delay);
                     request = again;
                 }
-                _ => return result.map(bounded),
+                _ => return result,
             }
         }
     }
@@ -220,7 +220,10 @@ impl Transport {
     ) -> reqwest::Result<Response> {
         let request_id = request_id(request.headers());
         let started = Instant::now();
-        let result = http.execute(request).await;
+        let result = match http.execute(request).await {
+            Ok(response) => whole(response).await,
+            Err(error) => Err(error),
+        };
         self.trace(operation, attempt, request_id, &result, started.elapsed());
         result
     }
@@ -259,6 +262,20 @@ impl Transport {
             if status == 0 { "no answer" } else { "answered" },
         );
     }
+}
+
+/// A success in JSON with all of its body: one that breaks off is no answer, and is repeated or not as such. Files are
+/// left to be read as they come.
+async fn whole(response: Response) -> reqwest::Result<Response> {
+    let mut response = bounded(response);
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !response.status().is_success() || !kind.starts_with("application/json") {
+        return Ok(response);
+    }
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let mut whole = http::Response::new(response.bytes().await?);
+    (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
+    Ok(whole.into())
 }
 
 /// An answer that breaks off at the limit. One that states a length within it cannot be longer.
@@ -311,7 +328,8 @@ macro_rules! hooks {
                 info: &::progenitor_client::OperationInfo,
             ) -> ::reqwest::Result<::reqwest::Response> {
                 use ::progenitor_client::ClientInfo;
-                self.inner().exec(self.client(), request, info).await
+                // Boxed: it would make every future that makes a call larger by kilobytes.
+                Box::pin(self.inner().exec(self.client(), request, info)).await
             }
         }
     };

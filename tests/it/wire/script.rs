@@ -166,7 +166,9 @@ async fn serve(stream: TcpStream, play: Arc<Mutex<Play>>) {
             let length = body.len();
             format!("HTTP/1.1 {status} \r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
         }
-        Step::BreakOff => "HTTP/1.1 200 \r\ncontent-length: 1000\r\n\r\n{\"data\":".to_owned(),
+        Step::BreakOff => {
+            "HTTP/1.1 200 \r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"data\":".to_owned()
+        }
         Step::Drop => return,
         Step::Hang => pending().await,
     };
