@@ -170,15 +170,37 @@ impl Client {
         Ok(self.watch_shipment(shipment))
     }
 
-    /// Creates a shipment and books it: **this costs money**. Both calls have keys that are derived from the order, so
-    /// the same order is booked once however often this is called within 24 hours; after a refusal, a new `revision`
-    /// tells a new try from a repeat. A wave with its journal has the same keys, but does not know of this.
+    /// Creates a shipment and books it in the background: **this costs money**. Both calls have keys that are derived
+    /// from the order, so the same order is booked once however often this is called within 24 hours; after a refusal, a
+    /// new `revision` tells a new try from a repeat. A wave with its journal has the same keys, but does not know of
+    /// this.
     ///
     /// # Errors
     /// As [`create_shipment`](Self::create_shipment) and [`book_shipment`](Self::book_shipment).
     pub async fn book_order(&self, order: &Order<types::ShipmentRequest>, revision: u32) -> Result<BookAnswer> {
-        let (shipment, key) = self.created(&order.id, revision, &order.shipment).await?;
-        self.book_shipment(shipment, &key).await.map_err(|error| error.for_order(&order.id))
+        self.create_and_book(order, revision, Some(types::Prefer::RespondAsync)).await
+    }
+
+    /// Creates a shipment and books it, and waits for the carrier's answer: **this costs money**. Otherwise as
+    /// [`book_order`](Self::book_order), and under the same keys.
+    ///
+    /// # Errors
+    /// As [`create_shipment`](Self::create_shipment) and [`book_shipment`](Self::book_shipment).
+    pub async fn book_order_now(&self, order: &Order<types::ShipmentRequest>, revision: u32) -> Result<BookAnswer> {
+        self.create_and_book(order, revision, None).await
+    }
+
+    async fn create_and_book(
+        &self,
+        order: &Order<types::ShipmentRequest>,
+        revision: u32,
+        prefer: Option<types::Prefer>,
+    ) -> Result<BookAnswer> {
+        let booked = async {
+            let (shipment, key) = self.created(&order.id, revision, &order.shipment).await?;
+            self.book_answer(shipment, &key, prefer).await
+        };
+        booked.await.map(|answer| answer.value).map_err(|error| error.for_order(&order.id))
     }
 
     /// Creates an order's shipment. Its id, and the key to book it under.

@@ -33,6 +33,19 @@ async fn one_order_is_booked_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn an_order_that_is_refused_names_itself_and_is_booked_under_a_new_revision() {
+    let sandbox = sandbox().await;
+    let client = smartsend_client(&sandbox);
+    let mut order: Order<_> = orders(1, |_| smartsend_shipment("00000")).remove(0);
+    let refused = client.book_order_now(&order, 0).await.unwrap_err();
+    assert!(refused.is_rejected() && !refused.may_have_booked(), "{refused}");
+    assert_eq!(refused.order().map(|order| order.as_str()), Some("order-0"));
+    order.shipment = orders(1, |_| smartsend_shipment("5000")).remove(0).shipment;
+    let BookAnswer::Done(booked) = client.book_order_now(&order, 1).await.unwrap() else { panic!("not at once") };
+    assert_eq!((booked.state, sandbox.ledger().charges().len()), (Some(ShipmentState::Booked), 1));
+}
+
+#[tokio::test]
 async fn a_booking_that_is_waited_for_is_done_when_it_is_answered() {
     let sandbox = sandbox().await;
     let client = smartsend_client(&sandbox);
