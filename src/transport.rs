@@ -48,8 +48,8 @@ const DISPATCH: &str = "dispatch_booking_batch";
 /// The most bytes of an answer: XPS sends the labels of 500 shipments in one, tens of megabytes.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
-/// How long calls may take. A call that moves money has one long bound of its own: cutting it short would leave the
-/// question whether it was done.
+/// How long calls may take, each time that they are sent. A call that moves money has one long bound of its own: cutting
+/// it short would leave the question whether it was done.
 #[derive(Clone, Debug)]
 pub struct Timeouts {
     /// Until a connection stands. 10 s unless set.

@@ -108,7 +108,7 @@ impl Client {
     }
 
     /// Ships a batch that is `ready`: **this costs money**, for all its items. It is sent once; a batch that was shipped
-    /// refuses a second call. The vendor works on it in the background: [`watch_batch`](Self::watch_batch).
+    /// refuses a second call. The vendor works on it in the background: [`watch_shipping`](Self::watch_shipping).
     ///
     /// # Errors
     /// If the batch is not ready, holds invalid items, or costs more than the balance. Where [`Error::may_have_booked`]
@@ -127,23 +127,37 @@ impl Client {
         self.batch_page(batch, 1).await
     }
 
-    /// Looks at a batch until it is validated; or, once it was shipped, until it is completed. One with invalid items
-    /// ends as failed.
+    /// Looks at a new batch until it is validated: done when it is `ready`, failed when it holds invalid items.
     pub fn watch_batch(&self, batch: impl Into<String>) -> Poller<'_, types::BatchDetail> {
-        let batch = batch.into();
-        let token = poll::token(Vendor::Deftship, &self.account, "batch", &batch);
-        Poller::new(token, stage, move || {
+        self.watch("batch", validated, batch.into())
+    }
+
+    /// Looks at a batch that was shipped until it is `completed`: all its items were tried, and their labels are there.
+    pub fn watch_shipping(&self, batch: impl Into<String>) -> Poller<'_, types::BatchDetail> {
+        self.watch("shipping", shipped, batch.into())
+    }
+
+    fn watch(
+        &self,
+        what: &str,
+        stage: fn(&types::BatchDetail) -> Stage,
+        batch: String,
+    ) -> Poller<'_, types::BatchDetail> {
+        Poller::new(poll::token(Vendor::Deftship, &self.account, what, &batch), stage, move || {
             let batch = batch.clone();
             async move { self.batch(&batch).await }
         })
     }
 
-    /// Goes on with a [`Poller`] of a batch whose token was stored.
+    /// Goes on with a [`Poller`] whose token was stored.
     ///
     /// # Errors
     /// If the token is for something else.
     pub fn resume(&self, token: &str) -> Result<Poller<'_, types::BatchDetail>> {
-        poll::id_in(token, Vendor::Deftship, &self.account, "batch").map(|batch| self.watch_batch(batch))
+        let id = |what| poll::id_in(token, Vendor::Deftship, &self.account, what);
+        id("shipping")
+            .map(|batch| self.watch_shipping(batch))
+            .or_else(|_| id("batch").map(|batch| self.watch_batch(batch)))
     }
 
     pub(crate) async fn batch_page(&self, batch: &str, page: u32) -> Result<types::BatchDetail> {
@@ -179,10 +193,18 @@ impl Client {
     }
 }
 
-fn stage(batch: &types::BatchDetail) -> Stage {
+fn validated(batch: &types::BatchDetail) -> Stage {
     match batch.status {
-        types::BatchStatus::Ready | types::BatchStatus::Completed => Stage::Done,
+        types::BatchStatus::Validating | types::BatchStatus::Other(_) => Stage::Busy,
         types::BatchStatus::Invalid => Stage::Failed,
+        _ => Stage::Done,
+    }
+}
+
+fn shipped(batch: &types::BatchDetail) -> Stage {
+    match batch.status {
+        types::BatchStatus::Completed => Stage::Done,
+        // `ready` too: right after the call it may not have changed yet.
         _ => Stage::Busy,
     }
 }

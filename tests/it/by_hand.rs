@@ -122,7 +122,7 @@ async fn deftship_creates_ships_and_waits() {
     let validated = client.resume(&token).unwrap().polling(&polling()).until_done().await.done().unwrap();
     assert_eq!(validated.status.as_str(), "ready");
     client.ship_batch(&batch).await.unwrap();
-    let done = client.watch_batch(&batch).polling(&polling()).until_done().await.done().unwrap();
+    let done = client.watch_shipping(&batch).polling(&polling()).until_done().await.done().unwrap();
     assert_eq!((done.status.as_str(), sandbox.ledger().orders()), ("completed", 3));
     let error = client.ship_batch(&batch).await.unwrap_err();
     assert!(error.is_rejected() && !error.may_have_booked(), "{error}");

@@ -110,11 +110,7 @@ impl Phases for Client {
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
         let Handle { batch } = handle(unit)?;
-        let shipped = waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
-        if shipped.status != types::BatchStatus::Completed {
-            let text = format!("batch {batch} was taken and is now in status {}", shipped.status);
-            return Err(Error::new(Kind::Doubt, text));
-        }
+        let shipped = waits.watch(self.watch_shipping(&batch)).until_done().await.seen()?;
         let items = self.items(shipped).await?;
         let mut items: HashMap<String, types::Item> =
             items.into_iter().filter_map(|item| Some((item.id.clone()?, item))).collect();
