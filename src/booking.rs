@@ -149,6 +149,7 @@ where
     /// Only for what stops the whole run: an order id that occurs twice, a journal that cannot be written, credentials
     /// that the vendor refuses. What was booked until then is in the journal.
     pub async fn run(self) -> Result<Report> {
+        let _alone = self.journal.alone(self.client.vendor(), self.client.account()).await;
         let orders = self.orders.into_iter();
         let mut wave = Wave::plan(&self.client, self.journal, orders.clone()).await?;
         let deadline = self.deadline.map(|after| Instant::now() + after);

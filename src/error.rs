@@ -134,8 +134,13 @@ impl Error {
         self
     }
 
-    pub(crate) fn after(mut self, sent: u32) -> Self {
+    /// What came of a call that was sent so often. One attempt of a write that had no answer may have done it, whatever
+    /// a later one failed with; only a refusal of the same request under the same key says that none did.
+    pub(crate) fn after(mut self, sent: u32, in_doubt: bool) -> Self {
         self.0.sent = sent;
+        if in_doubt && matches!(self.0.kind, Kind::NotSent | Kind::Throttled | Kind::Auth | Kind::Conflict) {
+            self.0.kind = Kind::Doubt;
+        }
         self
     }
 

@@ -33,7 +33,7 @@ use sqlx::{
     Any, AnyConnection, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr, Transaction,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use crate::{Booked, Error, OrderId, Outcome, Result, Vendor, error::Kind};
 
@@ -49,6 +49,8 @@ struct Inner {
     connection: Mutex<AnyConnection>,
     /// Writes that wait for the connection: whoever gets it next writes them all in one transaction.
     waiting: Quick<Vec<Waiting>>,
+    /// Held by the wave of an account while it runs: a second one would take its units for abandoned.
+    waves: Quick<HashMap<(Vendor, String), Arc<Mutex<()>>>>,
     /// Held while the journal is open; released by the system if the process dies.
     _lock: Option<File>,
 }
@@ -168,6 +170,7 @@ impl Journal {
             name: name.to_owned(),
             connection: Mutex::new(connection),
             waiting: Quick::default(),
+            waves: Quick::default(),
             _lock: lock,
         })))
     }
@@ -182,6 +185,12 @@ impl Journal {
             Ok(inner) => inner.connection.into_inner().close().await.map_err(|error| broken(&name, error)),
             Err(_) => Ok(()),
         }
+    }
+
+    /// Waits until no other wave of this account runs on this journal, and keeps others out.
+    pub(crate) async fn alone(&self, vendor: Vendor, account: &str) -> OwnedMutexGuard<()> {
+        let wave = quick(&self.0.waves).entry((vendor, account.to_owned())).or_default().clone();
+        wave.lock_owned().await
     }
 
     /// The newest of what is known of each of these orders; those never seen are missing.
@@ -286,7 +295,8 @@ impl Journal {
             let mut connection = self.0.connection.lock().await;
             match ended.try_recv() {
                 Ok(result) => return self.told(result),
-                // Whoever took this write was dropped before its transaction ended: nothing is on disk.
+                // Whoever took this write was dropped before its transaction ended: it may or may not be on disk, and is
+                // written so that twice is once.
                 Err(oneshot::error::TryRecvError::Closed) => continue,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
@@ -367,7 +377,7 @@ async fn write_all(connection: &mut AnyConnection, waiting: &[Waiting]) -> Resul
 }
 
 async fn write_unit(transaction: &mut Transaction<'_, Any>, unit: &Unit, now: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO unit VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    let written = sqlx::query("INSERT INTO unit VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING")
         .bind(unit.id.as_str())
         .bind(unit.vendor.name())
         .bind(unit.account.as_str())
@@ -377,6 +387,9 @@ async fn write_unit(transaction: &mut Transaction<'_, Any>, unit: &Unit, now: i6
         .bind(now)
         .execute(&mut **transaction)
         .await?;
+    if written.rows_affected() == 0 {
+        return Ok(());
+    }
     for (position, slot) in unit.slots.iter().enumerate() {
         sqlx::query("INSERT INTO booking VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
             .bind(unit.vendor.name())
@@ -410,7 +423,10 @@ async fn write_outcomes(
         .execute(&mut **transaction)
         .await?;
     for (position, outcome) in outcomes {
-        sqlx::query("UPDATE booking SET outcome = $3, detail = $4, updated_at = $5 WHERE unit = $1 AND position = $2")
+        // An end is an end: only a doubt may still turn into one.
+        let sql = "UPDATE booking SET outcome = $3, detail = $4, updated_at = $5 \
+                   WHERE unit = $1 AND position = $2 AND (outcome IS NULL OR outcome = 'unknown')";
+        sqlx::query(sql)
             .bind(unit)
             .bind(*position as i64)
             .bind(outcome.name.as_str())
@@ -429,7 +445,9 @@ fn migrations() -> Migrator {
 
 /// A lock beside the journal: two processes with one journal would both book.
 fn lock(journal: &Path) -> Result<File> {
-    let mut path = journal.as_os_str().to_owned();
+    // By its real name: a link to a journal is the same journal.
+    let real = std::fs::canonicalize(journal).unwrap_or_else(|_| journal.to_owned());
+    let mut path = real.into_os_string();
     path.push(".lock");
     let failed = |error: std::io::Error| {
         Error::new(Kind::Journal, format!("journal {}: it cannot be opened: {error}", journal.display()))

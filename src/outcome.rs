@@ -75,7 +75,8 @@ pub struct Booked {
     /// The order was booked in an earlier run and is only reported here.
     #[serde(skip)]
     pub earlier: bool,
-    /// The order was booked with another payload than the one given now. What is booked stays as it was.
+    /// The order was booked with another payload than the one given now, in an earlier run or by the rest of one. What is
+    /// booked stays as it was.
     #[serde(skip)]
     pub changed: bool,
 }

@@ -42,6 +42,9 @@ pub struct Polling {
     /// How long to wait in all. A booking that is not done by then stays `Unknown`, and the next run looks again.
     /// 30 minutes unless set.
     pub patience: Duration,
+    /// How long a money call whose answer was lost has to show an effect, where no key protects it (XPS, Deftship): only
+    /// when the vendor has shown none for so long may a wave send it again. 30 s unless set; less risks to pay twice.
+    pub doubt: Duration,
 }
 
 impl Default for Polling {
@@ -51,6 +54,7 @@ impl Default for Polling {
             growth: 1.5,
             longest: Duration::from_secs(15),
             patience: Duration::from_secs(1800),
+            doubt: Duration::from_secs(30),
         }
     }
 }
@@ -282,7 +286,7 @@ mod tests {
 
     fn quick(patience: u64) -> Polling {
         let ms = Duration::from_millis;
-        Polling { first: ms(1), growth: 1.0, longest: ms(1), patience: ms(patience) }
+        Polling { first: ms(1), growth: 1.0, longest: ms(1), patience: ms(patience), ..Polling::default() }
     }
 
     /// Busy until the third look; the second fails.
@@ -304,7 +308,8 @@ mod tests {
     #[test]
     fn waits_grow_to_their_bound_and_end_with_the_patience() {
         let second = Duration::from_secs;
-        let polling = Polling { first: second(1), growth: 2.0, longest: second(5), patience: second(14) };
+        let polling =
+            Polling { first: second(1), growth: 2.0, longest: second(5), patience: second(14), ..Polling::default() };
         let delays: Vec<u64> = polling.delays().map(|delay| delay.as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 5, 2]);
     }

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Method, Request, Response, Url,
+    Method, Request, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -86,17 +86,27 @@ struct Inner {
 }
 
 tokio::task_local! {
-    /// How often the call of this task was sent: the error that comes of it says so.
-    static SENT: Cell<u32>;
+    /// What became of the call of this task: the error that comes of it says so.
+    static SENT: Cell<Sent>;
 }
 
-/// Runs a generated call, and counts how often it is sent.
-pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, u32) {
+/// How a call was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    /// How often.
+    pub(crate) times: u32,
+    /// Whether a write may have been done by one of them that had no answer. The next one may fail in another way, which
+    /// does not take that back.
+    pub(crate) in_doubt: bool,
+}
+
+/// Runs a generated call, and notes how it is sent.
+pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, Sent) {
     let call = async {
         let result = call.await;
         (result, SENT.with(Cell::get))
     };
-    SENT.scope(Cell::new(0), call).await
+    SENT.scope(Cell::default(), call).await
 }
 
 impl Transport {
@@ -176,16 +186,20 @@ impl Transport {
         // All waits together have the time of one attempt. The attempts do not count, nor does the row at the gate: one
         // that timed out, or that others held up, would leave nothing for its repeat.
         let mut patience = request.timeout().copied().unwrap_or(self.0.timeouts.write);
-        let mut sent = 0;
+        let mut sent = Sent::default();
         loop {
-            sent += 1;
+            sent.times += 1;
             self.0.gate.pass().await;
-            // Outside of `counted` nobody asks for the number.
-            let _ = SENT.try_with(|count| count.set(sent));
             let again = request.try_clone();
-            let result = self.send(http, request, info.operation_id, sent).await;
+            let result = self.send(http, request, info.operation_id, sent.times).await;
             let attempt = Attempt::of(&result, replay, SystemTime::now());
-            let decision = self.0.retry.decide(replay, sent, attempt, patience, chance());
+            // "The first one is still running" is an answer, and leaves the same doubt.
+            let running = result.as_ref().is_ok_and(|response| response.status() == StatusCode::CONFLICT);
+            let waits = matches!(attempt, Attempt::Wait(_)) && running;
+            sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
+            // Outside of `counted` nobody asks.
+            let _ = SENT.try_with(|noted| noted.set(sent));
+            let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance());
             self.heed(attempt, decision);
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Operation, Result, RetryPolicy, Timeouts, Transport,
-    transport::{counted, request_id},
+    transport::{Sent, counted, request_id},
 };
 
 pub mod deftship;
@@ -199,11 +199,11 @@ pub(crate) async fn answered<T>(
     vendor: Vendor,
     operation: &str,
     result: Result<ResponseValue<T>, progenitor_client::Error<()>>,
-    sent: u32,
+    sent: Sent,
 ) -> Result<Answer<T>> {
     match result {
         Ok(value) => Ok(Answer { request_id: request_id(value.headers()), value: value.into_inner() }),
-        Err(error) => Err(Error::from_raw(vendor, operation, error).await.after(sent)),
+        Err(error) => Err(Error::from_raw(vendor, operation, error).await.after(sent.times, sent.in_doubt)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Borrow,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{
         Mutex, PoisonError,
@@ -32,9 +32,16 @@ const COMMITS: u32 = 3;
 /// What a task ends with.
 enum End<O> {
     /// The orders have their ends.
-    Ended(Vec<(OrderId, Outcome)>),
+    Ended(Vec<Ending>),
     /// The vendor found the unit too large, or one of its orders at fault.
     Halve(Load<O>),
+}
+
+/// An order's end, and the hash of the payload that it is the end of.
+pub(super) struct Ending {
+    pub(super) order: OrderId,
+    pub(super) payload_hash: String,
+    pub(super) outcome: Outcome,
 }
 
 pub(super) struct Engine<'a, C> {
@@ -117,9 +124,7 @@ impl<'a, C: Phases> Engine<'a, C> {
             match ended {
                 Ok(End::Ended(outcomes)) => {
                     self.tell(|progress| {
-                        outcomes
-                            .into_iter()
-                            .for_each(|(order, outcome)| wave.note(&order, outcome, &mut progress.ended));
+                        outcomes.into_iter().for_each(|ending| wave.note(ending, &mut progress.ended))
                     });
                 }
                 Ok(End::Halve(mut load)) => {
@@ -141,9 +146,13 @@ impl<'a, C: Phases> Engine<'a, C> {
         let next = match unit.state {
             UnitState::Intent => Next::Reconcile(Doubt::InFlight),
             UnitState::Accepted => Next::Settle,
-            UnitState::Settled => return Ok(End::Ended(Self::ends(unit, Vec::new()))),
+            UnitState::Settled => return Ok(End::Ended(Vec::new())),
         };
-        self.carry(unit, next).await.map(End::Ended)
+        // Those that had their end before may have had another since, in another unit.
+        let open: HashSet<OrderId> = open(&unit).map(|place| unit.slots[place].order.clone()).collect();
+        let mut endings = self.carry(unit, next).await?;
+        endings.retain(|ending| open.contains(&ending.order));
+        Ok(End::Ended(endings))
     }
 
     /// Takes a new unit through all phases.
@@ -200,7 +209,8 @@ impl<'a, C: Phases> Engine<'a, C> {
         if self.halted() {
             // A draft is left at the vendor, no money moved, and the next run prepares afresh.
             let stopped = || Outcome::NotSent(Error::new(Kind::Stopped, "the run ended before it was sent"));
-            return Ok(End::Ended(unit.slots.into_iter().map(|slot| (slot.order, stopped())).collect()));
+            let outcomes = (0..unit.slots.len()).map(|place| (place, stopped())).collect();
+            return Ok(End::Ended(Self::ends(unit, outcomes)));
         }
         self.journal.begin(unit.clone()).await?;
         self.carry(unit, Next::Commit).await.map(End::Ended)
@@ -212,7 +222,7 @@ impl<'a, C: Phases> Engine<'a, C> {
     }
 
     /// Takes a unit whose intent is in the journal to its end, or as far as can be known.
-    async fn carry(&self, mut unit: Unit, mut next: Next) -> Result<Vec<(OrderId, Outcome)>> {
+    async fn carry(&self, mut unit: Unit, mut next: Next) -> Result<Vec<Ending>> {
         let mut commits = 0;
         let mut refusal: Option<Error> = None;
         let mut request_id = None;
@@ -283,18 +293,21 @@ impl<'a, C: Phases> Engine<'a, C> {
     }
 
     /// All open orders of a unit come to the same end.
-    async fn end_alike(
-        &self,
-        unit: Unit,
-        outcome: impl Fn(Error) -> Outcome,
-        error: &Error,
-    ) -> Result<Vec<(OrderId, Outcome)>> {
+    async fn end_alike(&self, unit: Unit, outcome: impl Fn(Error) -> Outcome, error: &Error) -> Result<Vec<Ending>> {
         let outcomes = open(&unit).map(|place| (place, outcome(error.copy()))).collect();
         self.end(unit, outcomes).await
     }
 
     /// Writes the ends of a unit's orders. An order that the vendor's answer does not name is `Unknown`.
-    async fn end(&self, unit: Unit, mut outcomes: Vec<(usize, Outcome)>) -> Result<Vec<(OrderId, Outcome)>> {
+    async fn end(&self, unit: Unit, outcomes: Vec<(usize, Outcome)>) -> Result<Vec<Ending>> {
+        // Whatever kept us from knowing, to the order it is a doubt.
+        let mut outcomes: Vec<(usize, Outcome)> = outcomes
+            .into_iter()
+            .map(|(place, outcome)| match outcome {
+                Outcome::Unknown(error) => (place, Outcome::Unknown(error.with_kind(Kind::Doubt))),
+                outcome => (place, outcome),
+            })
+            .collect();
         for place in open(&unit) {
             if !outcomes.iter().any(|(named, _)| *named == place) {
                 let error = Error::new(Kind::Doubt, "the vendor's answer does not name the order");
@@ -309,14 +322,14 @@ impl<'a, C: Phases> Engine<'a, C> {
     }
 
     /// The orders of a unit with their ends: those of now, and those of before.
-    fn ends(unit: Unit, outcomes: Vec<(usize, Outcome)>) -> Vec<(OrderId, Outcome)> {
+    fn ends(unit: Unit, outcomes: Vec<(usize, Outcome)>) -> Vec<Ending> {
         let mut outcomes: HashMap<usize, Outcome> = outcomes.into_iter().collect();
         let slots = unit.slots.into_iter().enumerate();
         slots
             .filter_map(|(place, slot)| {
                 let outcome = outcomes.remove(&place).or_else(|| slot.outcome.map(|recorded| recorded.outcome()))?;
                 let outcome = outcome.of(&slot.order);
-                Some((slot.order, outcome))
+                Some(Ending { order: slot.order, payload_hash: slot.payload_hash, outcome })
             })
             .collect()
     }

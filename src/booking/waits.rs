@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use super::Doubt;
 use crate::{Error, Poller, Polling, Result, error::Kind};
+
+/// How often something is read that shows no effect of a commit, before the commit counts as never begun.
+const LOOKS: u32 = 4;
 
 /// How long phases may wait.
 #[derive(Debug)]
@@ -22,27 +26,36 @@ impl Waits {
     }
 
     /// Reads the state of something whose commit is in doubt, until it is no longer idle. Nothing, if it was idle as
-    /// often as it was to be read: a call that is on its way has had its time.
+    /// often as it was to be read, over all of the time that a call on its way is given.
     pub(crate) async fn read_again<T>(
         &self,
         poller: Poller<'_, T>,
-        looks: u32,
+        doubt: Doubt,
         idle: fn(&T) -> bool,
     ) -> Result<Option<T>> {
-        let mut poller = self.watch(poller).endless();
-        let mut last = None;
-        while poller.looks() < looks
+        let looks = if doubt == Doubt::InFlight { LOOKS } else { 1 };
+        let mut polling = self.polling.clone();
+        if doubt == Doubt::InFlight {
+            let step = polling.doubt / LOOKS;
+            (polling.first, polling.growth, polling.longest) = (step, 1.0, step);
+            polling.patience = polling.patience.max(polling.doubt * 2);
+        }
+        let mut poller = poller.polling(&polling).by(self.deadline).endless();
+        let mut idle_looks = 0;
+        let mut failure = None;
+        while idle_looks < looks
             && let Some(seen) = poller.next().await
         {
             match seen {
-                Ok(seen) if !idle(&seen) => return Ok(Some(seen)),
-                seen => last = Some(seen.map(drop)),
+                Ok(seen) if idle(&seen) => idle_looks += 1,
+                Ok(seen) => return Ok(Some(seen)),
+                Err(error) => failure = Some(error),
             }
         }
-        match last {
-            Some(Ok(())) if poller.looks() >= looks => Ok(None),
-            Some(Err(error)) => Err(error.with_kind(Kind::Doubt)),
-            _ => Err(Error::new(Kind::Doubt, "it could not be read often enough in time")),
+        if idle_looks >= looks {
+            return Ok(None);
         }
+        let unread = || Error::new(Kind::Doubt, "it could not be read often enough in time");
+        Err(failure.map_or_else(unread, |error| error.with_kind(Kind::Doubt)))
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
 };
 
-use super::Phases;
+use super::{Phases, engine::Ending};
 use crate::{
     Counts, Error, Journal, Order, OrderId, Outcome, Report, Result,
     error::Kind,
@@ -107,12 +107,15 @@ impl Wave {
         hex(&self.rows[place].payload_hash)
     }
 
-    pub(super) fn note(&mut self, order: &OrderId, outcome: Outcome, counts: &mut Counts) {
+    pub(super) fn note(&mut self, ending: Ending, counts: &mut Counts) {
         // A recovered unit may hold orders that this run was not given: they are in the journal.
-        if let Some(place) = self.places.get(order) {
-            counts.add(&outcome);
-            self.rows[*place].outcome = Some(outcome);
+        let Some(row) = self.places.get(&ending.order).map(|place| &mut self.rows[*place]) else { return };
+        let mut outcome = ending.outcome;
+        if let Outcome::Booked(booked) = &mut outcome {
+            booked.changed = ending.payload_hash != hex(&row.payload_hash);
         }
+        counts.add(&outcome);
+        row.outcome = Some(outcome);
     }
 
     pub(super) fn report<C: Phases>(self, client: &C, stopped: bool) -> Report {

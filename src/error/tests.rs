@@ -54,16 +54,16 @@ async fn example(kind: Kind) -> Error {
         Kind::Input => "21 characters - & more".parse::<crate::IdempotencyKey>().unwrap_err(),
         Kind::NotSent => {
             let error = reqwest::Client::new().get("http://127.0.0.1:0/").send().await.unwrap_err();
-            booking(Error::from_transport(error)).after(5)
+            booking(Error::from_transport(error)).after(5, false)
         }
-        Kind::TimedOut => booking(failure(&listener()).await).after(2),
+        Kind::TimedOut => booking(failure(&listener()).await).after(2, false),
         Kind::Lost => {
             let listener = listener();
             let server = listener.try_clone().unwrap();
             let hang_up = thread::spawn(move || drop(server.accept().unwrap()));
             let error = failure(&listener).await;
             hang_up.join().unwrap();
-            booking(error).after(1)
+            booking(error).after(1, false)
         }
         Kind::Rejected => booking(refusal(
             422,
@@ -72,7 +72,7 @@ async fn example(kind: Kind) -> Error {
                 "errors": {"parcels.0.weight": ["must be above 0", "must be a number"], "currency": ["is required"]},
             }),
         ))
-        .after(1),
+        .after(1, false),
         Kind::KeyReused => booking(refusal(
             422,
             &json!({
@@ -80,18 +80,20 @@ async fn example(kind: Kind) -> Error {
                 "errors": {"Idempotency-Key": ["was used before for another request"]},
             }),
         ))
-        .after(3),
+        .after(3, false),
         Kind::Auth => refusal(401, &json!({"success": false, "message": "Unauthenticated."}))
             .at(Vendor::Deftship, "ship_batch")
-            .after(1),
-        Kind::NotFound => refusal(404, &json!({"error": "Batch not found"})).at(Vendor::Xps, "get_batch").after(1),
-        Kind::Conflict => booking(refusal(409, &json!({"message": "The shipment is booked already."}))).after(1),
-        Kind::Throttled => booking(refusal(429, &json!({"message": "Too Many Attempts."}))).after(5),
-        Kind::Server => booking(answer(500, "<html><h1>Whoops</h1></html>")).after(5),
+            .after(1, false),
+        Kind::NotFound => {
+            refusal(404, &json!({"error": "Batch not found"})).at(Vendor::Xps, "get_batch").after(1, false)
+        }
+        Kind::Conflict => booking(refusal(409, &json!({"message": "The shipment is booked already."}))).after(1, false),
+        Kind::Throttled => booking(refusal(429, &json!({"message": "Too Many Attempts."}))).after(5, false),
+        Kind::Server => booking(answer(500, "<html><h1>Whoops</h1></html>")).after(5, false),
         Kind::Unreadable => {
             let wrong = serde_json::from_str::<u32>(r#""Jane \"JD\" Doe, 1 Elm Street""#).unwrap_err();
             let raw: progenitor_client::Error = progenitor_client::Error::InvalidResponsePayload("{}".into(), wrong);
-            Error::from_raw(Vendor::Xps, "book_batch", raw).await.after(1)
+            Error::from_raw(Vendor::Xps, "book_batch", raw).await.after(1, false)
         }
         Kind::Failed => Error::new(kind, "the carrier refused the address").at(Vendor::SmartSend, "book_shipment"),
         Kind::Doubt => Error::new(kind, "batch 42 is still processing"),

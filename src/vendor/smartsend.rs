@@ -172,8 +172,8 @@ impl Client {
 
     /// Creates a shipment and books it in the background: **this costs money**. Both calls have keys that are derived
     /// from the order, so the same order is booked once however often this is called within 24 hours; after a refusal, a
-    /// new `revision` tells a new try from a repeat. A wave with its journal has the same keys, but does not know of
-    /// this.
+    /// new `revision` tells a new try from a repeat. A wave that books one by one has the same keys, but
+    /// its journal does not know of this.
     ///
     /// # Errors
     /// As [`create_shipment`](Self::create_shipment) and [`book_shipment`](Self::book_shipment).

@@ -9,7 +9,12 @@ use shipbatch::{
 
 /// Fast looks: the sandbox works by looks, not by time.
 pub(crate) fn polling() -> Polling {
-    Polling { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Polling::default() }
+    Polling {
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(5),
+        doubt: Duration::from_millis(20),
+        ..Polling::default()
+    }
 }
 
 pub(crate) async fn sandbox() -> Sandbox {

@@ -168,7 +168,12 @@ impl Args {
 
 /// How the sandbox is asked: it is on this machine, and a look costs nothing.
 fn eager() -> Polling {
-    Polling { first: Duration::from_millis(5), longest: Duration::from_millis(50), ..Polling::default() }
+    Polling {
+        first: Duration::from_millis(5),
+        longest: Duration::from_millis(50),
+        doubt: Duration::from_millis(200),
+        ..Polling::default()
+    }
 }
 
 fn code(all_booked: bool, all_written: bool) -> ExitCode {

@@ -15,8 +15,6 @@ use crate::{
 
 /// Items in a batch (the vendor's page on create batch).
 const LIMIT: usize = 1000;
-/// How often a batch that is `ready` after a lost answer is read again before the call counts as never begun.
-const READY_LOOKS: u32 = 4;
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
@@ -28,6 +26,21 @@ impl Client {
         I::Item: std::borrow::Borrow<Order<Shipment>> + Send + Sync,
     {
         Booking::new(self.clone(), journal, orders)
+    }
+
+    /// Removes the items that the vendor found invalid. What it did not remove would be shipped.
+    async fn keep_valid(&self, batch: &str, invalid: Vec<String>, valid: usize, waits: &Waits) -> Result<()> {
+        let left = self.remove(batch, invalid).await?;
+        if let Some(total) = left.results.and_then(|results| results.total_count)
+            && usize::try_from(total) != Ok(valid)
+        {
+            let text = format!("batch {batch} holds {total} items in place of {valid}; it was not shipped");
+            return Err(Error::new(Kind::Failed, text).at(Vendor::Deftship, "remove_batch_items"));
+        }
+        if left.status == types::BatchStatus::Validating {
+            waits.watch(self.watch_batch(batch)).until_done().await.seen()?;
+        }
+        Ok(())
     }
 
     async fn remove(&self, batch: &str, items: Vec<String>) -> Result<types::BatchWithResults> {
@@ -81,6 +94,10 @@ impl Phases for Client {
                 let text = format!("batch {batch} lists an item without an id; it was not shipped");
                 Error::new(Kind::Failed, text).at(Vendor::Deftship, "get_batch")
             })?;
+            if prepared.ties.contains(&id) {
+                let text = format!("batch {batch} lists an item twice; it was not shipped");
+                return Err(Error::new(Kind::Failed, text).at(Vendor::Deftship, "get_batch"));
+            }
             if item.status != Some(types::ItemStatus::Valid) {
                 prepared.ended.push((place, Outcome::Rejected(problem(&item))));
                 invalid.push(id.clone());
@@ -88,8 +105,9 @@ impl Phases for Client {
             prepared.ties.push(id);
         }
         if invalid.len() < orders.len() {
-            if !invalid.is_empty() && self.remove(&batch, invalid).await?.status == types::BatchStatus::Validating {
-                waits.watch(self.watch_batch(&batch)).until_done().await.seen()?;
+            if !invalid.is_empty() {
+                let valid = orders.len() - invalid.len();
+                self.keep_valid(&batch, invalid, valid, waits).await?;
             }
             let handle = Handle { batch };
             prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
@@ -133,8 +151,7 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let looks = if doubt == Doubt::InFlight { READY_LOOKS } else { 1 };
-        match waits.read_again(self.watch_batch(&batch), looks, not_shipped).await {
+        match waits.read_again(self.watch_batch(&batch), doubt, not_shipped).await {
             Ok(None) => Reconciled::NotBegun,
             Ok(Some(read)) => match read.status {
                 types::BatchStatus::Processing | types::BatchStatus::Completed => Reconciled::Accepted,

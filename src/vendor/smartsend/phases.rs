@@ -15,7 +15,15 @@ use crate::{
 
 /// How long a repeat under the same key is surely the same call. The vendor keeps keys for 24 hours (its page on
 /// idempotency); an hour is left for clocks that differ and calls that take long.
-pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
+const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
+/// How far a clock may have been set back since. An intent from further in the future has no age that can be trusted.
+const CLOCK_SLIP: SignedDuration = SignedDuration::from_mins(-5);
+
+/// Whether the vendor still knows the key of a unit's commit.
+pub(super) fn key_kept(unit: &Unit) -> bool {
+    let age = Timestamp::now().duration_since(unit.intent_at);
+    (CLOCK_SLIP..KEY_KEPT).contains(&age)
+}
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
@@ -64,13 +72,18 @@ impl Phases for Client {
             Err(error) => return Committed::Ended(error),
         };
         match self.book_answer(shipment, &key, Some(types::Prefer::RespondAsync)).await {
+            // The answer to the same key for another shipment of this order, booked elsewhere.
+            Ok(Answer { value: BookAnswer::Done(other), .. }) if other.uuid.is_some_and(|uuid| uuid != shipment) => {
+                let text = format!("the key of shipment {shipment} was used for another one");
+                Committed::Doubt(Error::new(Kind::Doubt, text).at(Vendor::SmartSend, "book_shipment"))
+            }
             Ok(Answer { value: BookAnswer::Done(shipment), request_id }) => match end(&shipment, request_id.clone()) {
                 Some(outcome) => Committed::Settled(vec![(0, outcome)]),
                 None => Committed::Accepted(request_id),
             },
             Ok(Answer { value: BookAnswer::Accepted(_), request_id }) => Committed::Accepted(request_id),
             // The first call under this key still runs.
-            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted(None),
+            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Accepted(None),
             Err(error) => error.into(),
         }
     }
@@ -91,7 +104,6 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let key_kept = Timestamp::now().duration_since(unit.intent_at) < KEY_KEPT;
         match self.shipment(shipment).await {
             Ok(read) => match (&read.state, end(&read, None)) {
                 (_, Some(outcome)) => Reconciled::Settled(vec![(0, outcome)]),
@@ -104,7 +116,7 @@ impl Phases for Client {
                     Reconciled::Unknown(Error::new(Kind::Doubt, format!("shipment {shipment} is in state {state:?}")))
                 }
             },
-            Err(_) if key_kept && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(_) if key_kept(unit) && doubt == Doubt::InFlight => Reconciled::NotBegun,
             Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
         }
     }

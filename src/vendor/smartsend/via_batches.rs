@@ -5,14 +5,13 @@
 
 use std::{borrow::Borrow, collections::HashMap};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     Client,
     batches::wire,
-    phases::{KEY_KEPT, end},
+    phases::{end, key_kept},
     types,
 };
 use crate::{
@@ -37,7 +36,8 @@ impl Client {
     ///
     /// The address of the call that dispatches a batch is inferred, hence this is opt-in; see
     /// [`dispatch_path`](crate::Builder::dispatch_path). Orders are found again by their shipment's `identifier`, which
-    /// must be unique in the wave; where the caller leaves it empty, it is the order's id.
+    /// must be unique for the team; where the caller leaves it empty, it is the order's id. The keys are the batches' own:
+    /// an order that is also booked one by one, elsewhere, is not recognised.
     ///
     /// ```no_run
     /// # use shipbatch::{Journal, Order, smartsend};
@@ -66,31 +66,42 @@ impl ViaBatches {
     }
 
     /// The ends of a batch's orders, found in the list of all shipments by their identifier.
-    async fn find(&self, unit: &Unit, batch: Uuid) -> Result<Vec<(usize, Outcome)>> {
-        let mut wanted: HashMap<&str, usize> =
-            open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
-        let mut booked = Vec::with_capacity(wanted.len());
-        let mut failed = HashMap::new();
+    ///
+    /// A shipment that is older than the batch is not of it. Where two shipments could be the order's, or where there are
+    /// more or fewer failures than the batch counts, nothing is said of them.
+    async fn find(&self, unit: &Unit, batch: &types::BookingBatch, id: Uuid) -> Result<Vec<(usize, Outcome)>> {
+        let wanted: HashMap<&str, usize> = open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
+        let mut found: HashMap<usize, Vec<types::Shipment>> = HashMap::new();
         let mut shipments = self.0.shipments().per_page(PAGE).pages();
-        while !wanted.is_empty()
-            && let Some(shipment) = shipments.next().await
-        {
+        while let Some(shipment) = shipments.next().await {
             let shipment = shipment?;
-            let identifier = shipment.identifier.as_deref().unwrap_or_default();
-            let Some(place) = wanted.get(identifier).copied() else { continue };
-            match end(&shipment, None) {
-                Some(Outcome::Booked(mut end)) => {
-                    end.batch = Some(batch.to_string());
-                    booked.push((place, Outcome::Booked(end)));
-                    wanted.remove(identifier);
+            let older = shipment.created_at.zip(batch.created_at).is_some_and(|(shipment, batch)| shipment < batch);
+            let place = shipment.identifier.as_deref().and_then(|identifier| wanted.get(identifier));
+            if let (Some(place), false) = (place, older) {
+                let same = found.entry(*place).or_default();
+                // An entry that moves to another page while the list is read comes twice.
+                if same.iter().all(|other| other.uuid != shipment.uuid) {
+                    same.push(shipment);
                 }
-                // It may be what an earlier try at the order left: this one may be booked.
-                Some(end) => drop(failed.insert(place, end)),
+            }
+        }
+        let mut ends = Vec::with_capacity(found.len());
+        for (place, shipments) in found {
+            let [shipment] = shipments.as_slice() else { continue };
+            match end(shipment, None) {
+                Some(Outcome::Booked(mut booked)) => {
+                    booked.batch = Some(id.to_string());
+                    ends.push((place, Outcome::Booked(booked)));
+                }
+                Some(failed) => ends.push((place, failed)),
                 None => {}
             }
         }
-        let failed = wanted.into_values().filter_map(|place| Some((place, failed.remove(&place)?)));
-        Ok(booked.into_iter().chain(failed).collect())
+        let failed = ends.iter().filter(|(_, end)| end.booked().is_none()).count();
+        if batch.failed_count.is_some_and(|count| usize::try_from(count) != Ok(failed)) {
+            ends.retain(|(_, end)| end.booked().is_some());
+        }
+        Ok(ends)
     }
 }
 
@@ -153,15 +164,15 @@ impl Phases for ViaBatches {
         match dispatch.await {
             Ok(answer) => Committed::Accepted(answer.request_id),
             // The first call under this key still runs.
-            Err(error) if error.is_conflict() && error.retry_after().is_some() => Committed::Accepted(None),
+            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Accepted(None),
             Err(error) => error.into(),
         }
     }
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
         let Handle { batch, .. } = handle(unit)?;
-        waits.watch(self.0.watch_booking_batch(batch)).until_done().await.seen()?;
-        self.find(unit, batch).await
+        let seen = waits.watch(self.0.watch_booking_batch(batch)).until_done().await.seen()?;
+        self.find(unit, &seen, batch).await
     }
 
     async fn abandon(&self, unit: &Unit) -> Result<()> {
@@ -175,7 +186,6 @@ impl Phases for ViaBatches {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let key_kept = Timestamp::now().duration_since(unit.intent_at) < KEY_KEPT;
         match self.0.booking_batch(batch).await.map(|batch| batch.state) {
             // Under the same key a repeat is the same call; a day later an open batch was never dispatched.
             Ok(Some(types::BookingBatchState::Open)) => Reconciled::NotBegun,
@@ -189,7 +199,7 @@ impl Phases for ViaBatches {
                 let state = state.map_or_else(|| "no state".to_owned(), |state| state.to_string());
                 Reconciled::Unknown(Error::new(Kind::Doubt, format!("batch {batch} is in state {state:?}")))
             }
-            Err(_) if key_kept && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(_) if key_kept(unit) && doubt == Doubt::InFlight => Reconciled::NotBegun,
             Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
         }
     }

@@ -20,9 +20,6 @@ use crate::{
 
 /// Quotes in a batch (the vendor's page on batch book).
 const LIMIT: usize = 500;
-/// How often a batch that is `open` after a lost answer is read again before the call counts as never begun: it may
-/// still be on its way through the vendor's front.
-const OPEN_LOOKS: u32 = 4;
 /// How many shipments are asked for their price at a time, where the answer that held it was lost.
 const PRICES_AT_ONCE: usize = 8;
 
@@ -113,6 +110,10 @@ impl Phases for Client {
             match quoted {
                 Ok(quoted) => {
                     let currency = quoted.result.currency.as_ref().unwrap_or(&orders[place].shipment.currency);
+                    if quotes.contains(&quoted.quote) {
+                        let text = format!("quote {} was given for two shipments", quoted.quote);
+                        return Err(Error::new(Kind::Failed, text).at(Vendor::Xps, "quote_batch"));
+                    }
                     currencies.insert(currency.clone());
                     quotes.push(quoted.quote);
                     prepared.ties.push(quoted.quote.to_string());
@@ -175,9 +176,8 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
-        let looks = if doubt == Doubt::InFlight { OPEN_LOOKS } else { 1 };
         let open = |batch: &types::Batch| batch.status == types::BatchStatus::Open;
-        match waits.read_again(self.watch_batch(batch), looks, open).await {
+        match waits.read_again(self.watch_batch(batch), doubt, open).await {
             Ok(None) => Reconciled::NotBegun,
             Ok(Some(read)) => match &read.status {
                 types::BatchStatus::Processing => Reconciled::Accepted,
