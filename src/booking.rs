@@ -56,7 +56,7 @@ const CONCURRENCY: usize = 8;
 pub struct Progress {
     /// All orders of the wave.
     pub orders: usize,
-    /// Orders that the vendor knows of.
+    /// Orders that were made known to the vendor, or were refused in the attempt.
     pub prepared: usize,
     /// Orders whose commit was sent in this run.
     pub committed: usize,

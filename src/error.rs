@@ -364,7 +364,8 @@ fn blames_key(body: &[u8]) -> bool {
 
 /// What serde says is wrong, but not the value, which it quotes: it may be somebody's name or street.
 fn without_values(text: &str) -> String {
-    match (text.find('"'), text.rfind('"')) {
+    // Strings stand in quotes, numbers and variants in backticks; the place at the end stays.
+    match (text.find(['"', '`']), text.rfind(['"', '`'])) {
         (Some(open), Some(close)) if open < close => format!("{}…{}", &text[..=open], &text[close..]),
         _ => text.to_owned(),
     }
@@ -379,7 +380,8 @@ fn says_body(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let message = ["message", "error"].iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
     let fields = ["errors", "data"].iter().find_map(|name| body.get(name)?.as_object());
-    let mut text = message.trim().to_owned();
+    let mut text: String =
+        message.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     for (field, problems) in fields.into_iter().flatten() {
         let problems: Vec<&str> = match problems {
             serde_json::Value::Array(problems) => problems.iter().filter_map(|problem| problem.as_str()).collect(),
@@ -388,7 +390,8 @@ fn says_body(body: &[u8]) -> Option<String> {
         };
         let open = if text.is_empty() { "" } else { "; " };
         text.truncate(text.trim_end_matches('.').len());
-        text.push_str(&format!("{open}{field}: {}", problems.join(", ")));
+        let problems = problems.join(", ").replace(char::is_control, " ");
+        text.push_str(&format!("{open}{}: {problems}", field.replace(char::is_control, " ")));
     }
     if let Some((cut, _)) = text.char_indices().nth(TEXT_LIMIT) {
         text.truncate(cut);

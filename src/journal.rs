@@ -50,10 +50,13 @@ struct Inner {
     /// Writes that wait for the connection: whoever gets it next writes them all in one transaction.
     waiting: Quick<Vec<Waiting>>,
     /// Held by the wave of an account while it runs: a second one would take its units for abandoned.
-    waves: Quick<HashMap<(Vendor, String), Arc<Mutex<()>>>>,
+    waves: Quick<HashMap<(Vendor, String), Alone>>,
     /// Held while the journal is open; released by the system if the process dies.
     _lock: Option<File>,
 }
+
+/// Whoever holds it is the one wave of an account.
+type Alone = Arc<Mutex<()>>;
 
 type Waiting = (Arc<Write>, oneshot::Sender<Result<(), String>>);
 
@@ -133,8 +136,9 @@ impl Journal {
     /// process.
     pub async fn open(location: &str) -> Result<Self> {
         let path = location.strip_prefix("sqlite://").or_else(|| location.strip_prefix("sqlite:")).unwrap_or(location);
-        if path.is_empty() || path.contains("://") {
-            return Err(Error::input(format!("journal {location:?}: not a path and not a sqlite: address")));
+        let is_address = path.len() < location.len();
+        if path.is_empty() || path == ":memory:" || path.contains("://") || (is_address && path.contains('?')) {
+            return Err(Error::input(format!("journal {location:?}: not a path and not a plain sqlite: address")));
         }
         let lock = lock(Path::new(path))?;
         let address = format!("sqlite://{}?mode=rwc", percent_encoded(path));
@@ -157,7 +161,7 @@ impl Journal {
         for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"] {
             connection.execute(pragma).await.map_err(failed)?;
         }
-        migrations().run(&mut connection).await.map_err(|error| match error {
+        migrations().run_direct(None, &mut connection, false).await.map_err(|error| match error {
             MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
                 Error::new(Kind::Journal, format!("journal {name}: it was written by a newer version of shipbatch"))
             }
@@ -487,7 +491,7 @@ fn recorded(row: &sqlx::any::AnyRow, index: usize) -> Result<Option<Recorded>, s
 }
 
 fn broken(name: &str, error: sqlx::Error) -> Error {
-    Error::new(Kind::Journal, format!("journal {name}: {error}")).with_source(error)
+    Error::new(Kind::Journal, format!("journal {name}: {error}"))
 }
 
 fn quick<T>(mutex: &Quick<T>) -> MutexGuard<'_, T> {

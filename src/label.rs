@@ -86,7 +86,8 @@ pub struct Wanted<'a> {
 
 impl<C: LabelSource> Labels<'_, C> {
     /// Writes one PDF with all labels in the caller's order, and its index beside it, `labels.pages.csv` beside
-    /// `labels.pdf`: page, order id, tracking numbers. Each file is complete or not there at all.
+    /// `labels.pdf`: page, order id, tracking numbers. Each file is complete or not there at all; without a single label,
+    /// nothing is written.
     ///
     /// # Errors
     /// If a file cannot be written. A label that cannot be had is no error: it is in the index's `missing`.
@@ -114,6 +115,10 @@ impl<C: LabelSource> Labels<'_, C> {
                 }
                 Err(error) => index.missing.push(((*order).clone(), error)),
             }
+        }
+        if kids.is_empty() {
+            // Nothing to print: what an earlier run fetched stays.
+            return Ok(index);
         }
         let pdf = merger.finish(kids)?;
         replace(path, &pdf)?;
@@ -173,7 +178,10 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()?;
         std::fs::rename(&part, path)
     };
-    write().map_err(|error| Error::new(Kind::Io, format!("{}: {error}", path.display())).with_source(error))
+    write().map_err(|error| {
+        let _ = std::fs::remove_file(&part);
+        Error::new(Kind::Io, format!("{}: {error}", path.display()))
+    })
 }
 
 pub(crate) fn missing(why: impl Into<String>) -> Error {

@@ -190,6 +190,7 @@ impl fmt::Display for Counts {
 }
 
 /// What became of a wave: one outcome for each order, in the caller's order.
+#[must_use = "it says which orders are not booked"]
 #[derive(Debug)]
 pub struct Report {
     vendor: Vendor,

@@ -62,7 +62,7 @@ impl Default for Polling {
 impl Polling {
     /// The waits before each look, until the patience ends.
     pub(crate) fn delays(&self) -> Delays {
-        Delays { polling: self.clone(), waited: Duration::ZERO, next: self.first.min(self.longest) }
+        Delays { polling: self.clone(), waited: Duration::ZERO, next: self.first }
     }
 }
 
@@ -96,6 +96,7 @@ pub(crate) enum Stage {
 }
 
 /// How the wait for something ended.
+#[must_use = "a wait that timed out looks like nothing"]
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Ended<T> {
@@ -123,7 +124,7 @@ impl<T> Ended<T> {
     /// If it failed, or was not done in time. Neither says that no money moved.
     pub fn done(self) -> Result<T> {
         match self {
-            Self::Failed(_) => Err(Error::new(Kind::Failed, "the vendor could not do it")),
+            Self::Failed(_) => Err(Error::new(Kind::Doubt, "the vendor gave up on it")),
             ended => ended.seen(),
         }
     }
@@ -132,10 +133,10 @@ impl<T> Ended<T> {
     pub(crate) fn seen(self) -> Result<T> {
         match self {
             Self::Done(seen) | Self::Failed(seen) => Ok(seen),
-            Self::TimedOut { last: Some(Err(error)), .. } => Err(error),
-            Self::TimedOut { waited, looks, .. } => {
-                Err(Error::new(Kind::Doubt, format!("not done after {waited:.1?} and {looks} looks")))
+            Self::TimedOut { last: Some(Err(error)), .. } => {
+                Err(Error::new(Kind::Doubt, format!("it was not seen done: {error}")).with_source(error))
             }
+            Self::TimedOut { .. } => Err(Error::new(Kind::Doubt, "it was not done in time")),
             Self::Stopped => Err(Error::new(Kind::Doubt, "the wait was stopped before it was done")),
         }
     }
@@ -164,6 +165,7 @@ pub struct Poller<'a, T> {
     delays: Delays,
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
     deadline: Option<Instant>,
+    at_least: Duration,
     begun: Option<Instant>,
     looks: u32,
     stopped: bool,
@@ -182,6 +184,7 @@ impl<'a, T> Poller<'a, T> {
             delays: Polling::default().delays(),
             stop: None,
             deadline: None,
+            at_least: Duration::ZERO,
             begun: None,
             looks: 0,
             stopped: false,
@@ -191,8 +194,15 @@ impl<'a, T> Poller<'a, T> {
 
     /// How often to look, and how long.
     pub fn polling(mut self, polling: &Polling) -> Self {
+        let polling = Polling { first: polling.first.max(self.at_least), ..polling.clone() };
         self.delays = polling.delays();
         self
+    }
+
+    /// The vendor asked not to look earlier than this.
+    pub(crate) fn not_before(mut self, asked: Option<Duration>) -> Self {
+        self.at_least = asked.unwrap_or_default();
+        self.polling(&Polling::default())
     }
 
     /// Ends the wait when `signal` completes. Nothing at the vendor is stopped by it.
@@ -258,8 +268,11 @@ impl<'a, T> Poller<'a, T> {
 
     /// Waits for the next look. False if the time is over, or the signal came.
     async fn wait(&mut self) -> bool {
-        self.begun.get_or_insert_with(Instant::now);
-        let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        // The time of the looks counts too: one that is slow to fail would prolong the wait without end.
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let patience = self.delays.polling.patience.saturating_sub(begun.elapsed());
+        let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = deadline.map_or(patience, |deadline| deadline.min(patience));
         let Some(delay) = self.delays.next().map(|delay| delay.min(left)).filter(|_| !left.is_zero()) else {
             return false;
         };
@@ -284,9 +297,10 @@ mod tests {
 
     use super::*;
 
+    /// Waits that leave a busy machine time to be late.
     fn quick(patience: u64) -> Polling {
         let ms = Duration::from_millis;
-        Polling { first: ms(1), growth: 1.0, longest: ms(1), patience: ms(patience), ..Polling::default() }
+        Polling { first: ms(40), growth: 1.0, longest: ms(40), patience: ms(patience), ..Polling::default() }
     }
 
     /// Busy until the third look; the second fails.
@@ -335,8 +349,8 @@ mod tests {
         };
         assert!(matches!(ended(3, 1000).await, Ended::Done(3)));
         assert!(matches!(ended(99, 1000).await, Ended::Failed(99)));
-        assert!(matches!(ended(3, 1).await, Ended::TimedOut { last: Some(Ok(1)), looks: 1, .. }));
-        assert!(matches!(ended(3, 2).await, Ended::TimedOut { last: Some(Err(_)), looks: 2, .. }));
+        assert!(matches!(ended(3, 30).await, Ended::TimedOut { last: Some(Ok(1)), looks: 1, .. }));
+        assert!(matches!(ended(3, 70).await, Ended::TimedOut { last: Some(Err(_)), looks: 2, .. }));
     }
 
     #[tokio::test]

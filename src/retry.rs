@@ -56,7 +56,7 @@ impl Replay {
 }
 
 /// How often and how slowly calls are repeated. All waits are bounded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// How often a call is sent at most, the first time included. 5 unless set.
     pub attempts: u32,

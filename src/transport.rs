@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Method, Request, Response, StatusCode, Url,
+    Method, Request, Response, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -50,7 +50,7 @@ const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// How long calls may take, each time that they are sent. A call that moves money has one long bound of its own: cutting
 /// it short would leave the question whether it was done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until a connection stands. 10 s unless set.
     pub connect: Duration,
@@ -194,13 +194,13 @@ impl Transport {
             let result = self.send(http, request, info.operation_id, sent.times).await;
             let attempt = Attempt::of(&result, replay, SystemTime::now());
             // "The first one is still running" is an answer, and leaves the same doubt.
-            let running = result.as_ref().is_ok_and(|response| response.status() == StatusCode::CONFLICT);
-            let waits = matches!(attempt, Attempt::Wait(_)) && running;
+            let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+            let waits = status == 409 && matches!(attempt, Attempt::Wait(_));
             sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
             // Outside of `counted` nobody asks.
             let _ = SENT.try_with(|noted| noted.set(sent));
             let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance());
-            self.heed(attempt, decision);
+            self.heed(status, attempt, decision);
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
                     tokio::time::sleep(delay).await;
@@ -213,14 +213,15 @@ impl Transport {
     }
 
     /// What an attempt means for the other calls of the account.
-    fn heed(&self, attempt: Attempt, decision: Decision) {
-        match (attempt, decision) {
-            (Attempt::Answered, _) => self.0.budget.refill(),
-            (Attempt::Wait(Some(asked)) | Attempt::Doubt(Some(asked)), _) => {
+    fn heed(&self, status: u16, attempt: Attempt, decision: Decision) {
+        match (status, attempt, decision) {
+            (_, Attempt::Answered, _) => self.0.budget.refill(),
+            // These speak to the account; a 409 that asks to wait speaks of one key.
+            (429 | 503, Attempt::Wait(Some(asked)) | Attempt::Doubt(Some(asked)), _) => {
                 self.0.gate.pause(Instant::now(), asked.min(self.0.retry.longest_retry_after));
             }
             // Asked to slow down, but not for how long: all wait as long as this call does.
-            (Attempt::Wait(None), Decision::Repeat(delay)) => self.0.gate.pause(Instant::now(), delay),
+            (429, Attempt::Wait(None), Decision::Repeat(delay)) => self.0.gate.pause(Instant::now(), delay),
             _ => {}
         }
     }

@@ -102,7 +102,8 @@ impl<C: Account> Builder<C> {
         self
     }
 
-    /// Where the API is, in place of the vendor's documented address: a white label, a sandbox, a test server.
+    /// Where the API is, in place of the vendor's documented address: a white label, a sandbox, a test server. `https`
+    /// anywhere, `http` on this machine alone.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -153,9 +154,23 @@ impl<C: Account> Builder<C> {
         let base = Url::parse(address)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
-            .ok_or_else(|| Error::input(format!("{vendor}: {address:?} is not the address of an API")))?;
+            .filter(|url| url.username().is_empty() && url.password().is_none())
+            .ok_or_else(|| {
+                // What stands before an `@` may be a password.
+                let shown = if address.contains('@') { "the base URL".to_owned() } else { format!("{address:?}") };
+                Error::input(format!("{vendor}: {shown} is not the address of an API"))
+            })?;
+        if base.scheme() == "http" && !is_local(&base) {
+            return Err(Error::input(format!("{vendor}: {address}: the token would go out in clear; use https")));
+        }
         C::assemble(self.account.clone(), address, Transport::new(vendor, base, authorization, &self, C::OPERATIONS)?)
     }
+}
+
+/// This machine itself: where sandboxes and test servers are.
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl<C> fmt::Debug for Builder<C> {
@@ -216,6 +231,12 @@ pub(crate) fn handle<T: serde::de::DeserializeOwned>(unit: &crate::journal::Unit
             format!("unit {}: it was not begun in this way to book: {error}", unit.id),
         )
     })
+}
+
+/// The same ids, for the journal.
+#[cfg(feature = "sqlite")]
+pub(crate) fn handled<T: Serialize>(handle: &T) -> Result<String> {
+    serde_json::to_string(handle).map_err(|error| Error::input(error.to_string()))
 }
 
 pub(crate) mod sealed {

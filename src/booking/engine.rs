@@ -249,7 +249,7 @@ impl<'a, C: Phases> Engine<'a, C> {
                             next = Next::Reconcile(if in_flight { Doubt::InFlight } else { Doubt::Refused });
                         }
                         Committed::Doubt(error) => {
-                            tracing::warn!(vendor = %self.client.vendor(), unit = unit.id, %error, "a commit is in doubt");
+                            tracing::warn!(vendor = %self.client.vendor(), unit = unit.id, status = error.status(), "a commit is in doubt");
                             in_flight = true;
                             next = Next::Reconcile(Doubt::InFlight);
                         }
@@ -362,7 +362,8 @@ fn by_request(mut outcomes: Vec<(usize, Outcome)>, id: Option<String>) -> Vec<(u
 
 /// The end of an order whose prepare failed: no money moved.
 fn unprepared(error: Error) -> Outcome {
-    if error.is_rejected() || error.is_input() {
+    // A 404 is about the account or the address, which no repair of the order changes.
+    if (error.is_rejected() && !error.is_not_found()) || error.is_input() {
         Outcome::Rejected(error)
     } else if error.was_sent() {
         Outcome::Failed(error)

@@ -73,6 +73,11 @@ impl Client {
         &self.raw
     }
 
+    /// The caller's own name for the account.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// Creates a batch of up to 1,000 orders, which must share their shipper and service: no money moves. The vendor
     /// validates its items in the background: [`watch_batch`](Self::watch_batch) shows when it is done.
     ///

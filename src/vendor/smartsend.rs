@@ -18,7 +18,7 @@ use std::{fmt, time::Duration};
 use progenitor_client::{ClientInfo, Error as Raw, ResponseValue};
 use reqwest::{
     StatusCode,
-    header::{HeaderMap, LOCATION},
+    header::{HeaderMap, HeaderName, LOCATION},
 };
 use uuid::Uuid;
 
@@ -47,6 +47,9 @@ generated!("smartsend.rs", "Smart Send");
 #[cfg(feature = "sqlite")]
 pub use via_batches::ViaBatches;
 
+/// Where some servers say that an operation can be looked at; the vendor documents neither this nor `Location`.
+const OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
+
 /// A client of one team. Cloning is cheap, and clones share connections.
 #[derive(Clone)]
 pub struct Client {
@@ -57,6 +60,7 @@ pub struct Client {
 /// What "book a shipment" answers.
 ///
 /// A server is free to book at once although it was asked not to, so both answers must be handled.
+#[must_use = "202 is not booked yet, and 200 may say `failed`"]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BookAnswer {
@@ -142,7 +146,7 @@ impl Client {
     pub fn watch_accepted(&self, shipment: Uuid, accepted: &Accepted) -> Poller<'_, types::Shipment> {
         let token = poll::token(Vendor::SmartSend, self.team(), "shipment", shipment);
         let location = accepted.location.clone();
-        Poller::new(token, stage, move || {
+        let poller = Poller::new(token, stage, move || {
             let location = location.clone();
             async move {
                 if let Some(seen) = self.seen_at(location, shipment).await {
@@ -150,7 +154,8 @@ impl Client {
                 }
                 self.shipment(shipment).await
             }
-        })
+        });
+        poller.not_before(accepted.retry_after)
     }
 
     /// The shipment, if the place that an answer named shows it.
@@ -286,7 +291,8 @@ fn stage(shipment: &types::Shipment) -> Stage {
 async fn accepted(response: reqwest::Response) -> Accepted {
     let headers = response.headers();
     let text = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    let (location, request_id) = (text(headers, LOCATION), request_id(headers));
+    let location = text(headers, OPERATION_LOCATION).or_else(|| text(headers, LOCATION));
+    let request_id = request_id(headers);
     let retry_after = retry::retry_after(headers, std::time::SystemTime::now());
     let body = response.bytes().await.unwrap_or_default();
     let operation = serde_json::from_slice(&body).unwrap_or_default();

@@ -201,7 +201,7 @@ async fn a_second_run_books_nothing_again_and_tells_what_changed() {
     let (sandbox, journal) = (sandbox().await, Journal::in_memory().await.unwrap());
     let client = xps_client(&sandbox);
     let orders: Vec<Order<_>> = orders(10, |_| xps_shipment("84601"));
-    client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+    assert!(client.book(&orders, &journal).polling(polling()).run().await.unwrap().all_booked());
     let mut again = orders.clone();
     again[3].shipment.pieces[0].weight = "9".parse().unwrap();
     let report = client.book(&again, &journal).polling(polling()).run().await.unwrap();
@@ -263,7 +263,8 @@ async fn progress_adds_up() {
     let orders = orders(12, |_| xps_shipment("84601"));
     let client = xps_client(&sandbox);
     let booking = client.book(&orders, &journal).unit_size(5).polling(polling());
-    booking.on_progress(|progress| seen.lock().unwrap().push(*progress)).run().await.unwrap();
+    let report = booking.on_progress(|progress| seen.lock().unwrap().push(*progress)).run().await.unwrap();
+    assert!(report.all_booked());
     let seen = seen.into_inner().unwrap();
     let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
     assert_eq!((first.orders, first.prepared, first.committed, first.ended.total()), (12, 0, 0, 0));
@@ -342,4 +343,17 @@ async fn smartsend_refuses_one_of_thirty_in_a_booking_batch() {
         assert_eq!((order, outcome.name()), ("order-17", name), "{outcome:?}");
         assert_charged_once(&sandbox, &report);
     }
+}
+
+#[tokio::test]
+async fn a_wave_runs_in_a_spawned_task() {
+    let sandbox = sandbox().await;
+    let client = smartsend_client(&sandbox);
+    let wave = tokio::spawn(async move {
+        let journal = Journal::in_memory().await.unwrap();
+        let orders: Vec<Order<_>> = orders(3, |_| smartsend_shipment("5000"));
+        let report = client.book(&orders, &journal).polling(polling()).run().await.unwrap();
+        report.all_booked()
+    });
+    assert!(wave.await.unwrap());
 }

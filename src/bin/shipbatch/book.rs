@@ -99,6 +99,7 @@ impl Args {
         let closed = journal.close().await.map_err(Failure::from);
         let labels = files.write_labels(&client, &report).await;
         let index = labels.as_ref().ok().and_then(Option::as_ref);
+        let labelled = index.is_none_or(|index| index.missing().len() == 0);
         let table = files.write_table(&report, index);
 
         let summary = Summary {
@@ -113,7 +114,7 @@ impl Args {
         // What is booked is booked, and was told: only then the files that could not be written.
         let failures: Vec<Failure> = [closed.err(), labels.err(), table.err()].into_iter().flatten().collect();
         failures.iter().for_each(|failure| meter::say(&failure.to_string()));
-        Ok(code(report.all_booked(), failures.is_empty()))
+        Ok(code(report.all_booked(), failures.is_empty() && labelled))
     }
 
     /// A flag that would be ignored is a mistake.

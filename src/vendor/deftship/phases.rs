@@ -10,7 +10,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    vendor::handle,
+    vendor::{handle, handled},
 };
 
 /// Items in a batch (the vendor's page on create batch).
@@ -110,7 +110,7 @@ impl Phases for Client {
                 self.keep_valid(&batch, invalid, valid, waits).await?;
             }
             let handle = Handle { batch };
-            prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
+            prepared.handle = handled(&handle)?;
         }
         Ok(prepared)
     }

@@ -10,7 +10,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits},
     error::Kind,
     journal::Unit,
-    vendor::{Answer, handle},
+    vendor::{Answer, handle, handled},
 };
 
 /// How long a repeat under the same key is surely the same call. The vendor keeps keys for 24 hours (its page on
@@ -63,7 +63,7 @@ impl Phases for Client {
         let Some(Draft { order, revision, shipment }) = orders.first() else { return Ok(Prepared::default()) };
         let (shipment, key) = self.created(order, *revision, shipment).await?;
         let handle = Handle { shipment, key };
-        Ok(Prepared { handle: json(&handle)?, ties: vec![shipment.to_string()], ended: Vec::new() })
+        Ok(Prepared { handle: handled(&handle)?, ties: vec![shipment.to_string()], ended: Vec::new() })
     }
 
     async fn commit(&self, unit: &Unit) -> Committed {
@@ -141,8 +141,4 @@ fn booked(shipment: &types::Shipment, request_id: Option<String>) -> Booked {
         request_id,
         ..Booked::default()
     }
-}
-
-fn json(handle: &Handle) -> Result<String> {
-    serde_json::to_string(handle).map_err(|error| Error::input(error.to_string()))
 }

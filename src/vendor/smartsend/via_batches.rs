@@ -19,7 +19,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    vendor::{handle, sealed::Sealed},
+    vendor::{handle, handled, sealed::Sealed},
 };
 
 /// Shipments in a batch. No limit is documented; this keeps a request at about a megabyte.
@@ -150,8 +150,7 @@ impl Phases for ViaBatches {
         let key = self.key("add_shipments_to_booking_batch", unit, &shipments)?;
         self.0.add_to_booking_batch(batch, shipments, &key).await?;
         let handle = Handle { batch, key: self.key("dispatch_booking_batch", unit, &())? };
-        let handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
-        Ok(Prepared { handle, ties, ended: Vec::new() })
+        Ok(Prepared { handle: handled(&handle)?, ties, ended: Vec::new() })
     }
 
     async fn commit(&self, unit: &Unit) -> Committed {

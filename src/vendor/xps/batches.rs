@@ -103,17 +103,22 @@ impl Client {
     /// became of each order, in their order. A wave does the same with a journal, and survives a crash.
     ///
     /// # Errors
-    /// As [`create_batch`](Self::create_batch) and [`book_batch`](Self::book_batch).
+    /// As [`create_batch`](Self::create_batch) and [`book_batch`](Self::book_batch). Where money may have moved there is no
+    /// error: each order is then `Unknown`, and its error names the batch to watch.
     pub async fn book_quoted(&self, name: &str, quoted: &[Quoted]) -> Result<Vec<(OrderId, Outcome)>> {
         let quotes: Vec<i64> = quoted.iter().map(|quoted| quoted.quote).collect();
         let batch = self.create_batch(name, &quotes).await?;
+        let (results, why) = match self.book_batch(batch).await {
+            Ok(answer) => (answer.results, "the answer does not say what became of it".to_owned()),
+            Err(error) if error.may_have_booked() => (Vec::new(), error.to_string()),
+            Err(error) => return Err(error),
+        };
         let mut results: HashMap<i64, types::BatchBookResult> =
-            self.book_batch(batch).await?.results.into_iter().map(|result| (result.quote_id, result)).collect();
+            results.into_iter().map(|result| (result.quote_id, result)).collect();
         let ends = quoted.iter().map(|quoted| {
             let currency = quoted.result.currency.clone();
             let end = results.remove(&quoted.quote).and_then(|result| outcome(result, batch, currency));
-            let unclear =
-                || Error::new(Kind::Doubt, "the answer does not say what became of it").for_order(&quoted.order);
+            let unclear = || Error::new(Kind::Doubt, format!("batch {batch}: {why}")).for_order(&quoted.order);
             (quoted.order.clone(), end.unwrap_or_else(|| Outcome::Unknown(unclear())))
         });
         Ok(ends.collect())

@@ -15,7 +15,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    vendor::handle,
+    vendor::{handle, handled},
 };
 
 /// Quotes in a batch (the vendor's page on batch book).
@@ -128,7 +128,7 @@ impl Phases for Client {
             let batch = self.create_batch(unit, &quotes).await?;
             let currency = currencies.pop_first().filter(|_| currencies.is_empty());
             let handle = Handle { batch, currency };
-            prepared.handle = serde_json::to_string(&handle).map_err(|error| Error::input(error.to_string()))?;
+            prepared.handle = handled(&handle)?;
         }
         Ok(prepared)
     }

@@ -417,7 +417,7 @@ async fn the_header_is_called_retry_after() {
 async fn a_post_answered_429_is_repeated() {
     let server = Script::new([Fault::Throttled.step(), done()]);
     let Clients { smartsend, .. } = Clients::new(&server);
-    smartsend.book_shipment(Uuid::nil(), &KEY.parse().unwrap()).await.unwrap();
+    let _ = smartsend.book_shipment(Uuid::nil(), &KEY.parse().unwrap()).await.unwrap();
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     assert!(requests.iter().all(|request| request.line().starts_with("POST ")), "{requests:?}");

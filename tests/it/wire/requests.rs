@@ -143,7 +143,7 @@ mod smartsend_sends {
     #[tokio::test]
     async fn a_booking() {
         let server = Recorder::answering(&json!({"data": {}}));
-        client(&server).book_shipment(SHIPMENT, &key()).await.unwrap();
+        let _ = client(&server).book_shipment(SHIPMENT, &key()).await.unwrap();
         assert_snapshot!(server.request(), @r"
         POST /api/v2/team/team-7/shipments/550e8400-e29b-41d4-a716-446655440000/booking
         authorization: Bearer t0ken
@@ -158,7 +158,7 @@ mod smartsend_sends {
     #[tokio::test]
     async fn a_booking_that_is_waited_for() {
         let server = Recorder::answering(&json!({"data": {}}));
-        client(&server).book_shipment_now(SHIPMENT, &key()).await.unwrap();
+        let _ = client(&server).book_shipment_now(SHIPMENT, &key()).await.unwrap();
         assert_snapshot!(server.request(), @r"
         POST /api/v2/team/team-7/shipments/550e8400-e29b-41d4-a716-446655440000/booking
         authorization: Bearer t0ken
