@@ -36,11 +36,14 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::{Error, Result, Vendor};
 
 mod deftship;
+pub mod faults;
 mod label;
 mod ledger;
+mod server;
 mod smartsend;
 mod xps;
 
+pub use faults::Faults;
 pub use ledger::{Charge, Ledger};
 
 /// How a [`Sandbox`] behaves.
@@ -48,6 +51,7 @@ pub use ledger::{Charge, Ledger};
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     settings: Settings,
+    faults: Faults,
 }
 
 /// What the three APIs are told.
@@ -70,6 +74,7 @@ struct World {
     settings: Settings,
     /// Where the sandbox can be reached, for the addresses in its answers.
     origin: String,
+    faults: faults::Injector,
     ledger: Mutex<Ledger>,
     smartsend: Mutex<smartsend::State>,
     xps: Mutex<xps::State>,
@@ -98,6 +103,12 @@ impl Builder {
         self
     }
 
+    /// What goes wrong, and when. Nothing unless set.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
     /// Starts on a free port of the loopback interface.
     ///
     /// # Errors
@@ -116,6 +127,7 @@ impl Builder {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let world = Arc::new(World {
+            faults: faults::Injector::new(self.faults, self.settings.seed),
             settings: self.settings,
             origin: format!("http://{address}"),
             ledger: Mutex::default(),
@@ -127,12 +139,10 @@ impl Builder {
             .nest("/api/v2", smartsend::routes())
             .nest("/restapi/v1", xps::routes())
             .merge(deftship::routes())
+            .layer(middleware::from_fn_with_state(world.clone(), faults::inject))
             .layer(middleware::from_fn_with_state(world.clone(), slowly))
             .with_state(world.clone());
-        let server = tokio::spawn(async move {
-            // It ends with the listener; there is nobody to tell.
-            let _ = axum::serve(listener, routes).await;
-        });
+        let server = tokio::spawn(server::serve(listener, routes));
         Ok(Sandbox { address, world, server })
     }
 }
@@ -143,7 +153,7 @@ impl Sandbox {
 
     /// A sandbox to be set up.
     pub fn builder() -> Builder {
-        Builder { settings: Settings { seed: 0, latency: Duration::ZERO, reads: 1 } }
+        Builder { settings: Settings { seed: 0, latency: Duration::ZERO, reads: 1 }, faults: Faults::default() }
     }
 
     /// Where it listens.
@@ -164,6 +174,11 @@ impl Sandbox {
     /// Every charge so far: the truth about a wave.
     pub fn ledger(&self) -> Ledger {
         lock(&self.world.ledger).clone()
+    }
+
+    /// How many calls had a fault so far.
+    pub fn faults_injected(&self) -> u64 {
+        self.world.faults.injected()
     }
 
     /// Runs until it is dropped or the process ends.

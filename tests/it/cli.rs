@@ -585,3 +585,20 @@ fn wrong_flags_stop_the_run() {
     ");
     assert_eq!(desk.run("--help").code, Some(0));
 }
+
+#[test]
+fn a_sandbox_with_faults_is_booked_in_all_the_same() {
+    let desk = Desk::new();
+    desk.sample("xps", 5, |_, _| {});
+    let ended = desk.book("xps", "--faults xps.book_batch:drop-after@1,*:429(0)@2");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(desk.rows().iter().filter(|row| row["outcome"] == "booked").count(), 5);
+    let ended = desk.run("book orders.jsonl --vendor xps --journal other.db --faults *:500");
+    assert!(ended.stderr.contains("--sandbox"), "{}", ended.stderr);
+    let ended = desk.run("sandbox --faults *:explode");
+    insta::assert_snapshot!(ended.stderr, @r#"
+    error: invalid value '*:explode' for '--faults <SPEC>': fault "*:explode": there is no fault "explode"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label
+
+    For more information, try '--help'.
+    "#);
+}

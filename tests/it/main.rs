@@ -10,6 +10,8 @@ mod by_hand;
 #[cfg(feature = "cli")]
 mod cli;
 mod examples;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod faults;
 #[cfg(feature = "sqlite")]
 mod journal;
 mod lowering;

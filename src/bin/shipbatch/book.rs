@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shipbatch::{Journal, Polling, Report, Vendor, sandbox::Sandbox};
+use shipbatch::{
+    Journal, Polling, Report, Vendor,
+    sandbox::{Faults, Sandbox},
+};
 
 use crate::{
     Failure,
@@ -49,6 +52,9 @@ pub(crate) struct Args {
     /// Book in a sandbox that ends with this command; no account is needed
     #[arg(long, conflicts_with = "base_url")]
     sandbox: bool,
+    /// What goes wrong in the sandbox, such as book_batch:drop-after@1,*:429@5%
+    #[arg(long, value_name = "SPEC", requires = "sandbox")]
+    faults: Option<Faults>,
     /// Where the API is, in place of the vendor's address or the *_BASE_URL of the environment
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -89,7 +95,8 @@ impl Args {
     async fn book<D: Desk>(self, logs: bool) -> Result<ExitCode, Failure> {
         self.check_flags()?;
         let files = Files::check(self.report.as_deref(), self.labels.as_deref())?;
-        let sandbox = if self.sandbox { Some(Sandbox::builder().start().await?) } else { None };
+        let faults = self.faults.clone().unwrap_or_default();
+        let sandbox = if self.sandbox { Some(Sandbox::builder().faults(faults).start().await?) } else { None };
         let client = self.access::<D>(sandbox.as_ref())?.client::<D>(self.rate)?;
         let orders = orders::read::<D::Line>(&self.orders, &self.shipper)?;
         let journal = Journal::open(&self.journal).await?;

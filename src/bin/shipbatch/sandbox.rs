@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use shipbatch::sandbox::Sandbox;
+use shipbatch::sandbox::{Faults, Sandbox};
 
 use crate::{Failure, access::SANDBOX_ACCOUNT, desk::VARIABLES, interrupt, ledger, words::counted};
 
@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// How many milliseconds each answer takes at least
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
+    /// What goes wrong, such as book_batch:drop-after@1,*:429@5%; the crate's documentation has them all
+    #[arg(long, value_name = "SPEC", default_value_t)]
+    faults: Faults,
 }
 
 impl Args {
@@ -30,7 +33,8 @@ impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let interrupted = interrupt::first();
         let latency = Duration::from_millis(self.latency);
-        let sandbox = Sandbox::builder().seed(self.seed).latency(latency).listen(self.listen).await?;
+        let sandbox = Sandbox::builder().seed(self.seed).latency(latency).faults(self.faults);
+        let sandbox = sandbox.listen(self.listen).await?;
         // Served all the same where stdout is closed.
         let _ = io::stdout().write_all(welcome(&sandbox).as_bytes());
         interrupted.await;
@@ -64,5 +68,8 @@ fn farewell(sandbox: &Sandbox) -> String {
     }
     text.push_str(&ledger::line(&ledger));
     text.push('\n');
+    if sandbox.faults_injected() > 0 {
+        text.push_str(&format!("faults: {} calls\n", sandbox.faults_injected()));
+    }
     text
 }
