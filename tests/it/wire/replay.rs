@@ -435,3 +435,26 @@ async fn a_key_of_another_payload_is_its_own_kind_of_refusal() {
     assert!(error.is_key_reused() && error.is_rejected() && !error.may_have_booked(), "{error:?}");
     assert_eq!(server.requests().len(), 1);
 }
+
+/// The first attempt may have booked: what the next one fails with does not take that back, unless the vendor refuses
+/// the same request under the same key.
+#[tokio::test]
+async fn an_unanswered_attempt_leaves_a_doubt_whatever_the_next_fails_with() {
+    let later = [
+        (answer(429, &Value::Null).header("retry-after", "0"), true),
+        (answer(401, &json!({"message": "Unauthenticated."})), true),
+        (answer(409, &json!({"message": "Busy."})), true),
+        (answer(422, &json!({"message": "The address is wrong."})), false),
+    ];
+    for (step, doubt) in later {
+        let server = Script::new([Step::Drop, step.clone()]);
+        let Clients { smartsend, .. } = Clients::new(&server);
+        let error = smartsend.book_shipment(Uuid::nil(), &KEY.parse().unwrap()).await.unwrap_err();
+        assert_eq!(error.may_have_booked(), doubt, "{error:?}");
+        assert_eq!(error.is_rejected(), !doubt, "{error:?}");
+
+        server.play([Step::Drop, step]);
+        let error = smartsend.shipment(Uuid::nil()).await.unwrap_err();
+        assert!(!error.may_have_booked(), "a read books nothing: {error:?}");
+    }
+}
