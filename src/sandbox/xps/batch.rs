@@ -515,7 +515,7 @@ mod tests {
 
     #[tokio::test]
     async fn booking_is_seen_at_work_and_goes_on_without_its_caller() {
-        let latency = Duration::from_millis(200);
+        let latency = Duration::from_millis(400);
         let api = Api::start(Sandbox::builder().latency(latency)).await;
         let quotes = api.quote(vec![shipment("order-1")]).await;
         let id = batch(&api, &quotes).await;
@@ -536,7 +536,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_processing_is_not_deleted() {
-        let latency = Duration::from_millis(200);
+        let latency = Duration::from_millis(400);
         let api = Api::start(Sandbox::builder().latency(latency)).await;
         let quotes = api.quote(vec![shipment("order-1")]).await;
         let id = batch(&api, &quotes).await;
