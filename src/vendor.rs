@@ -246,18 +246,34 @@ pub(crate) mod sealed {
 
 /// The generated client, whose names follow progenitor and lie outside the promise of semver, and the wire types.
 macro_rules! generated {
-    ($file:literal, $name:literal) => {
+    ($module:literal, $name:literal, $state:literal) => {
         #[doc = concat!("The generated client of ", $name, ": complete, usable alone.")]
         ///
         /// It follows the generator, hence lies outside the promise of semver. Calls through it are authorised, timed
-        /// and repeated like those of the facade.
+        /// and repeated like those of the facade. Its table says of each operation whether it may be sent twice:
+        ///
+        /// ```
+        #[doc = concat!("use shipbatch::", $module, "::raw;")]
+        ///
+        /// assert!(raw::OPERATIONS.iter().any(|operation| operation.replay.allows_repeat_in_doubt()));
+        /// ```
         #[allow(missing_docs, unreachable_pub, dead_code, unused_imports, rustdoc::all, clippy::all, clippy::pedantic)]
         #[allow(clippy::unwrap_used, clippy::expect_used, clippy::exhaustive_enums, clippy::future_not_send)]
         pub mod raw {
-            include!(concat!(env!("OUT_DIR"), "/", $file));
+            include!(concat!(env!("OUT_DIR"), "/", $module, ".rs"));
         }
 
         /// The wire types.
+        ///
+        /// The enums of answers are open: a value that the vendor adds later is kept.
+        ///
+        /// ```
+        #[doc = concat!("use shipbatch::", $module, "::types::", $state, ";")]
+        ///
+        #[doc = concat!("let state: ", $state, " = serde_json::from_str(r#\"\"brand_new\"\"#)?;")]
+        /// assert_eq!(serde_json::to_string(&state)?, r#""brand_new""#);
+        /// # Ok::<(), serde_json::Error>(())
+        /// ```
         pub mod types {
             pub use super::raw::{open::*, types::*};
         }

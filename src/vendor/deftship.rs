@@ -29,7 +29,7 @@ mod labels;
 #[cfg(feature = "sqlite")]
 mod phases;
 
-generated!("deftship.rs", "Deftship");
+generated!("deftship", "Deftship", "BatchStatus");
 
 /// A shipment with the shipper and the service that it goes by. A batch has one of each, so orders that name different
 /// ones go into different batches.

@@ -42,7 +42,7 @@ mod via_batches;
 
 pub use lists::{BookingBatches, Shipments};
 
-generated!("smartsend.rs", "Smart Send");
+generated!("smartsend", "Smart Send", "ShipmentState");
 
 #[cfg(feature = "sqlite")]
 pub use via_batches::ViaBatches;

@@ -30,7 +30,7 @@ mod phases;
 
 pub use lists::Batches;
 
-generated!("xps.rs", "XPS");
+generated!("xps", "XPS", "BatchStatus");
 
 pub use batches::Quoted;
 
