@@ -102,7 +102,8 @@ impl Error {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            // Much of it is a vendor's: no line break or escape of theirs reaches a terminal, a table or a log.
+            message: message.into().replace(char::is_control, " "),
             vendor: None,
             operation: None,
             order: None,
@@ -375,14 +376,9 @@ fn says_status(status: StatusCode) -> String {
     format!("HTTP {} {}", status.as_u16(), status.canonical_reason().unwrap_or_default()).trim_end().to_owned()
 }
 
-/// The vendor's words in an error body: `message` (Smart Send, Deftship) or `error` (XPS), then the fields at fault.
-fn says_body(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let message = ["message", "error"].iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
-    let fields = ["errors", "data"].iter().find_map(|name| body.get(name)?.as_object());
-    let mut text: String =
-        message.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    for (field, problems) in fields.into_iter().flatten() {
+/// Adds what a vendor finds wrong with each field: a text, or a list of them.
+pub(crate) fn add_problems<'a>(text: &mut String, fields: impl Iterator<Item = (&'a String, &'a serde_json::Value)>) {
+    for (field, problems) in fields {
         let problems: Vec<&str> = match problems {
             serde_json::Value::Array(problems) => problems.iter().filter_map(|problem| problem.as_str()).collect(),
             serde_json::Value::String(problem) => vec![problem],
@@ -390,9 +386,17 @@ fn says_body(body: &[u8]) -> Option<String> {
         };
         let open = if text.is_empty() { "" } else { "; " };
         text.truncate(text.trim_end_matches('.').len());
-        let problems = problems.join(", ").replace(char::is_control, " ");
-        text.push_str(&format!("{open}{}: {problems}", field.replace(char::is_control, " ")));
+        text.push_str(&format!("{open}{field}: {}", problems.join(", ")));
     }
+}
+
+/// The vendor's words in an error body: `message` (Smart Send, Deftship) or `error` (XPS), then the fields at fault.
+fn says_body(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let message = ["message", "error"].iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
+    let fields = ["errors", "data"].iter().find_map(|name| body.get(name)?.as_object());
+    let mut text = message.trim().to_owned();
+    add_problems(&mut text, fields.into_iter().flatten());
     if let Some((cut, _)) = text.char_indices().nth(TEXT_LIMIT) {
         text.truncate(cut);
         text.push('…');

@@ -278,3 +278,12 @@ async fn a_record_is_the_same_error() {
         assert_eq!(copy.request_id(), error.request_id());
     }
 }
+
+/// A vendor's text stands in tables, logs and terminals, whichever answer it came in.
+#[test]
+fn a_vendors_text_has_no_control_characters() {
+    let refused = refusal(422, &json!({"message": "Wrong\r\nzip", "errors": {"a\u{1b}[31m": ["b\tc"]}}));
+    for error in [refused, Error::new(Kind::Rejected, "Insufficient\nbalance\u{7}")] {
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
+}

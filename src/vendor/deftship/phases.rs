@@ -8,7 +8,7 @@ use super::{Client, Shipment, batch_id, data, types};
 use crate::{
     Booked, Booking, Error, Journal, Order, Outcome, Result, Vendor,
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
-    error::Kind,
+    error::{Kind, add_problems},
     journal::Unit,
     vendor::{handle, handled},
 };
@@ -192,13 +192,7 @@ fn outcome(item: &types::Item, batch: &str) -> Option<Outcome> {
 /// Why an item is not valid, in the vendor's words.
 fn problem(item: &types::Item) -> Error {
     let mut text = String::new();
-    for (field, problems) in item.errors.iter().flat_map(|errors| errors.iter()) {
-        let problems: Vec<&str> = match problems {
-            serde_json::Value::Array(list) => list.iter().filter_map(serde_json::Value::as_str).collect(),
-            problem => problem.as_str().into_iter().collect(),
-        };
-        text.push_str(&format!("{}{field}: {}", if text.is_empty() { "" } else { "; " }, problems.join(", ")));
-    }
+    add_problems(&mut text, item.errors.iter().flat_map(|errors| errors.iter()));
     if text.is_empty() {
         text = "the vendor found it invalid and does not say why".to_owned();
     }

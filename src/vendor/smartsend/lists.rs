@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most entries that the vendor puts on a page (its page on listing shipments).
-const PER_PAGE: u32 = 1000;
+pub(super) const PER_PAGE: u32 = 1000;
 
 impl Client {
     /// The team's shipments, all of them unless filtered.

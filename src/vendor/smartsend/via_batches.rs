@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     Client,
     batches::wire,
+    lists::PER_PAGE,
     phases::{end, key_kept},
     types,
 };
@@ -24,8 +25,6 @@ use crate::{
 
 /// Shipments in a batch. No limit is documented; this keeps a request at about a megabyte.
 const LIMIT: usize = 500;
-/// Shipments on a page of the list, the most that the vendor gives.
-const PAGE: u32 = 1000;
 
 /// A client that books waves by booking batches: made by [`Client::via_batches`].
 #[derive(Clone, Debug)]
@@ -72,7 +71,7 @@ impl ViaBatches {
     async fn find(&self, unit: &Unit, batch: &types::BookingBatch, id: Uuid) -> Result<Vec<(usize, Outcome)>> {
         let wanted: HashMap<&str, usize> = open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
         let mut found: HashMap<usize, Vec<types::Shipment>> = HashMap::new();
-        let mut shipments = self.0.shipments().per_page(PAGE).pages();
+        let mut shipments = self.0.shipments().per_page(PER_PAGE).pages();
         while let Some(shipment) = shipments.next().await {
             let shipment = shipment?;
             let older = shipment.created_at.zip(batch.created_at).is_some_and(|(shipment, batch)| shipment < batch);

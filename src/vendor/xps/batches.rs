@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Client, types};
+use super::{Client, lists::PER_PAGE, types};
 use crate::{Booked, Error, Money, Order, OrderId, Outcome, Result, Vendor, error::Kind};
 
-/// Batches on a page of the list, the most that the vendor gives.
-const PAGE: u32 = 100;
 /// An order with its quote.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -70,7 +68,7 @@ impl Client {
     }
 
     async fn find_batch(&self, name: &str) -> Result<Option<i64>> {
-        let mut batches = self.batches().per_page(PAGE).pages();
+        let mut batches = self.batches().per_page(PER_PAGE).pages();
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             if batch.name == name {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most batches that the vendor puts on a page (its page on listing batches).
-const PER_PAGE: u32 = 100;
+pub(super) const PER_PAGE: u32 = 100;
 
 impl Client {
     /// The customer's batches, without their quotes: [`batch`](Self::batch) reads one with them.
