@@ -11,7 +11,8 @@
 //! | reconcile | a commit was sent and no answer came: the vendor's state decides how to go on |
 //!
 //! Starting the same program again is the resume: what is settled is skipped, what is in doubt is reconciled, what was
-//! not sent is sent, and what was refused or failed is tried again as a new revision.
+//! not sent is sent, and what was refused or failed is tried again as a new revision. Started on many machines with one
+//! journal in PostgreSQL, it is the same wave, shared.
 //!
 //! ```no_run
 //! # use shipbatch::{Journal, Order, OrderId, Result, smartsend};
@@ -29,12 +30,16 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::{Mutex, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use futures_util::future;
+use futures_util::{
+    FutureExt,
+    future::{self, Either},
+};
 
-use crate::{Counts, Journal, Order, Polling, Report, Result};
+use crate::{Counts, Journal, Order, Polling, Report, Result, gate, journal::Worker};
 
 mod engine;
 mod phases;
@@ -45,10 +50,16 @@ use engine::Engine;
 pub use phases::Phases;
 pub(crate) use phases::{Committed, Doubt, Draft, Prepared, Reconciled, open};
 pub(crate) use waits::Waits;
-use wave::{Units, Wave};
+use wave::{Asked, Units, Wave};
 
 /// How many units are under way at a time unless set.
 const CONCURRENCY: usize = 8;
+/// How long a machine counts as alive without saying so again, unless set; it says so three times in this time.
+const LEASE: Duration = Duration::from_secs(30);
+/// The longest wait between two looks at what other machines have in hand.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often the journal may be gone through without any order ending, where no other machine is at work.
+const IDLE_PASSES: u32 = 3;
 
 /// How far a wave is: what [`Booking::on_progress`] is told, each time that it changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +88,7 @@ pub struct Booking<'a, C, I> {
     unit: usize,
     polling: Polling,
     deadline: Option<Duration>,
+    lease: Duration,
     stop: Option<Signal<'a>>,
     watcher: Option<Watcher<'a>>,
 }
@@ -97,6 +109,7 @@ where
             unit: C::LIMIT,
             polling: Polling::default(),
             deadline: None,
+            lease: LEASE,
             stop: None,
             watcher: None,
         }
@@ -127,6 +140,14 @@ where
         self
     }
 
+    /// How long after its last sign of life a machine counts as dead, and others go on with its units: 30 s unless set. A
+    /// unit whose commit was sent is left alone until the call must be over, at XPS up to
+    /// [`Timeouts::write`](crate::Timeouts::write). Only for a journal that machines share.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
     /// Ends the run early, cleanly, when `signal` completes: no further commit is sent, what is under way is waited
     /// for, and the other orders are reported as not sent.
     pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'a) -> Self {
@@ -149,17 +170,94 @@ where
     /// Only for what stops the whole run: an order id that occurs twice, a journal that cannot be written, credentials
     /// that the vendor refuses. What was booked until then is in the journal.
     pub async fn run(self) -> Result<Report> {
-        let _alone = self.journal.alone(self.client.vendor(), self.client.account()).await;
         let orders = self.orders.into_iter();
-        let mut wave = Wave::plan(&self.client, self.journal, orders.clone()).await?;
+        let asked = Asked::read::<C, O>(orders.clone())?;
+        let (client, journal) = (&self.client, self.journal);
+        let worker = journal.join(client.vendor(), client.account(), self.lease).await?;
         let deadline = self.deadline.map(|after| Instant::now() + after);
-        let progress = Progress { orders: wave.len(), ended: wave.counts(), ..Progress::default() };
-        let waits = Waits::new(self.polling, deadline);
-        let engine = Engine::new(&self.client, self.journal, waits, progress, self.watcher);
-        let units = Units::new(&mut wave, orders, self.unit);
-        engine.drive(&mut wave, units, self.concurrency, halt(self.stop, deadline)).await?;
-        Ok(wave.report(&self.client, engine.halted()))
+        let engine = Engine {
+            client,
+            journal,
+            worker: &worker,
+            asked: &asked,
+            waits: Waits::new(self.polling, deadline),
+            halted: AtomicBool::new(false),
+            progress: Mutex::new(Progress { orders: asked.len(), ..Progress::default() }),
+            watcher: self.watcher,
+        };
+        let mut halt = Box::pin(halt(self.stop, deadline).fuse());
+        let passes = engine.passes(orders, self.unit, self.concurrency, &mut halt);
+        let passes = gate::sharing(journal.pace(client.vendor(), client.account()), passes);
+        let report = alive(journal, &worker, Box::pin(passes)).await;
+        journal.leave(&worker).await?;
+        report
     }
+}
+
+impl<C: Phases> Engine<'_, C> {
+    /// Goes through the orders until each has its end: once, and again for what other workers had in hand.
+    async fn passes<I, O>(
+        &self,
+        orders: I,
+        unit: usize,
+        concurrency: usize,
+        mut halt: impl Future<Output = ()> + Send + Unpin,
+    ) -> Result<Report>
+    where
+        I: Iterator<Item = O> + Clone + Send,
+        O: Borrow<Order<C::Shipment>> + Send + Sync,
+    {
+        let mut wave = Wave::new(self.asked);
+        let mut idle = 0;
+        loop {
+            let before = wave.open();
+            wave.plan(self.client, self.journal, &self.worker.wave).await?;
+            self.tell(|progress| progress.ended = wave.counts());
+            if wave.open() == 0 || self.halted() || idle > IDLE_PASSES {
+                return Ok(wave.report(self.client, self.halted()));
+            }
+            // Machines that share the orders begin at different places, so that they seldom want the same.
+            let first = if self.journal.is_exclusive() { 0 } else { anywhere(self.asked.len()) };
+            let orders = orders.clone().enumerate().skip(first).chain(orders.clone().enumerate().take(first));
+            let units = Units::new(&wave, orders, unit);
+            self.drive(&mut wave, units, concurrency, &mut halt).await?;
+            if self.journal.is_exclusive() {
+                idle = if wave.open() < before { 0 } else { idle + 1 };
+            } else if wave.open() > 0 && !self.halted() {
+                let look = Box::pin(tokio::time::sleep(LOOK.min(self.worker.lease / 3)));
+                if let Either::Right(_) = future::select(look, &mut halt).await {
+                    self.halt();
+                }
+            }
+        }
+    }
+}
+
+/// Does the work of a worker, and says meanwhile that it is alive, where others want to know.
+async fn alive<T>(journal: &Journal, worker: &Worker, work: impl Future<Output = T> + Send + Unpin) -> T {
+    if journal.is_exclusive() {
+        return work.await;
+    }
+    let signs = Box::pin(async {
+        loop {
+            tokio::time::sleep(worker.lease / 3).await;
+            // Without a sign of life others take over, and what this worker then writes counts for nothing.
+            if let Err(error) = journal.beat(worker).await {
+                tracing::warn!(%error, "no sign of life could be given");
+            }
+        }
+    });
+    match future::select(work, signs).await {
+        Either::Left((done, _)) => done,
+        Either::Right((never, _)) => never,
+    }
+}
+
+/// A place in a row of so many: where is of no matter, as long as it is another for each machine.
+fn anywhere(places: usize) -> usize {
+    // The lower half of a version 7 is random.
+    let random = uuid::Uuid::now_v7().as_u64_pair().1 << 2;
+    usize::try_from(random).unwrap_or_default() % places.max(1)
 }
 
 impl<C, I> fmt::Debug for Booking<'_, C, I> {

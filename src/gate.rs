@@ -2,7 +2,7 @@
 //!
 //! A vendor that answers 429 means the account, not the task that happened to ask. So all tasks and clones of a client
 //! share one gate: one 429 pauses all of them, once, and after the pause they leave one by one. A rate, where one is
-//! set, spaces the calls from the start.
+//! set, spaces the calls from the start. Machines that share a wave share both.
 //!
 //! ```
 //! let client = shipbatch::deftship::Client::builder("main").token("…").rate(600).build()?; // 600 calls a minute
@@ -10,12 +10,42 @@
 //! ```
 
 use std::{
-    sync::{Mutex, PoisonError},
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
+
 /// Between two calls that leave after a pause: enough to hear another 429 before the crowd is through.
 const GAP: Duration = Duration::from_millis(1);
+
+/// What machines that call for the same account have in common, beside the gate that each has for itself.
+pub(crate) trait Shared: Send + Sync {
+    /// Takes a place in the row, where there is a rate, and tells how long it is until then; else how long a pause lasts.
+    fn wait(&self, interval: Option<Duration>) -> BoxFuture<'_, Duration>;
+
+    /// Nobody leaves for so long.
+    fn pause(&self, pause: Duration) -> BoxFuture<'_, ()>;
+}
+
+tokio::task_local! {
+    /// Set while a wave runs that machines share.
+    static SHARED: Arc<dyn Shared>;
+}
+
+/// Runs a wave whose calls keep to what machines have in common, if they have.
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only the engine shares a wave"))]
+pub(crate) async fn sharing<T>(shared: Option<impl Shared + 'static>, wave: impl Future<Output = T>) -> T {
+    match shared {
+        Some(shared) => SHARED.scope(Arc::new(shared), wave).await,
+        None => wave.await,
+    }
+}
+
+fn shared() -> Option<Arc<dyn Shared>> {
+    SHARED.try_with(Arc::clone).ok()
+}
 
 /// One for each account.
 #[derive(Debug)]
@@ -43,6 +73,27 @@ impl Gate {
     /// Waits until the call may leave.
     pub(crate) async fn pass(&self) {
         loop {
+            self.pass_here().await;
+            let Some(shared) = shared() else { return };
+            let wait = shared.wait(self.interval).await;
+            if wait.is_zero() {
+                return;
+            }
+            if self.interval.is_none() {
+                // A pause that another machine was told: here, too, they leave it one by one.
+                self.rest(Instant::now(), wait);
+                continue;
+            }
+            tokio::time::sleep(wait).await;
+            // If there is a pause by now, the place in the row is of no use: it would be everybody's.
+            if shared.wait(None).await.is_zero() {
+                return;
+            }
+        }
+    }
+
+    async fn pass_here(&self) {
+        loop {
             let leave = self.reserve(Instant::now());
             // Even for a time that is past, tokio's sleep lasts until the next millisecond and gives up the turn.
             if leave > Instant::now() {
@@ -55,8 +106,16 @@ impl Gate {
         }
     }
 
-    /// Nobody leaves for so long. A pause never shortens another.
-    pub(crate) fn pause(&self, now: Instant, pause: Duration) {
+    /// Nobody leaves for so long, on any machine.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        self.rest(Instant::now(), pause);
+        if let Some(shared) = shared() {
+            shared.pause(pause).await;
+        }
+    }
+
+    /// Nobody leaves here for so long. A pause never shortens another.
+    fn rest(&self, now: Instant, pause: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.paused_until = state.paused_until.max(Some(now + pause));
     }
@@ -96,7 +155,7 @@ mod tests {
     #[test]
     fn after_a_pause_they_leave_one_by_one() {
         let (gate, now) = (Gate::new(None), Instant::now());
-        gate.pause(now, SECOND);
+        gate.rest(now, SECOND);
         let leave: Vec<Instant> = (0..5).map(|_| gate.reserve(now)).collect();
         assert_eq!(leave[0], now + SECOND);
         assert!(leave.windows(2).all(|pair| pair[1] - pair[0] == GAP), "{leave:?}");
@@ -108,8 +167,8 @@ mod tests {
     #[test]
     fn a_pause_never_shortens_another() {
         let (gate, now) = (Gate::new(None), Instant::now());
-        gate.pause(now, 3 * SECOND);
-        gate.pause(now, SECOND);
+        gate.rest(now, 3 * SECOND);
+        gate.rest(now, SECOND);
         assert_eq!(gate.reserve(now), now + 3 * SECOND);
         assert!(gate.is_paused(now + 2 * SECOND) && !gate.is_paused(now + 3 * SECOND));
     }
@@ -127,7 +186,7 @@ mod tests {
     #[test]
     fn a_rate_goes_on_after_a_pause() {
         let (gate, now) = (Gate::new(Some(60)), Instant::now());
-        gate.pause(now, 10 * SECOND);
+        gate.rest(now, 10 * SECOND);
         assert_eq!([gate.reserve(now), gate.reserve(now)], [10, 11].map(|second| now + second * SECOND));
     }
 
@@ -135,9 +194,9 @@ mod tests {
     async fn a_pause_that_comes_while_waiting_is_kept() {
         let gate = Gate::new(None);
         let started = Instant::now();
-        gate.pause(started, Duration::from_millis(20));
+        gate.rest(started, Duration::from_millis(20));
         let pass = gate.pass();
-        let prolong = async { gate.pause(started, Duration::from_millis(60)) };
+        let prolong = async { gate.rest(started, Duration::from_millis(60)) };
         tokio::join!(pass, prolong);
         assert!(started.elapsed() >= Duration::from_millis(60));
     }

@@ -137,6 +137,12 @@ impl Transport {
         self.0.http.clone()
     }
 
+    /// How long a call that writes may take, from the first byte to the last.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn longest_write(&self) -> Duration {
+        self.0.timeouts.write
+    }
+
     /// Whether this request may be sent twice. Without its key a keyed one has no protection: the vendor never
     /// deduplicates it (Smart Send's page on idempotency).
     fn replay(&self, request: &Request, operation: &str) -> Replay {
@@ -200,7 +206,7 @@ impl Transport {
             // Outside of `counted` nobody asks.
             let _ = SENT.try_with(|noted| noted.set(sent));
             let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance());
-            self.heed(status, attempt, decision);
+            self.heed(status, attempt, decision).await;
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
                     tokio::time::sleep(delay).await;
@@ -213,15 +219,15 @@ impl Transport {
     }
 
     /// What an attempt means for the other calls of the account.
-    fn heed(&self, status: u16, attempt: Attempt, decision: Decision) {
+    async fn heed(&self, status: u16, attempt: Attempt, decision: Decision) {
         match (status, attempt, decision) {
             (_, Attempt::Answered, _) => self.0.budget.refill(),
             // These speak to the account; a 409 that asks to wait speaks of one key.
             (429 | 503, Attempt::Wait(Some(asked)) | Attempt::Doubt(Some(asked)), _) => {
-                self.0.gate.pause(Instant::now(), asked.min(self.0.retry.longest_retry_after));
+                self.0.gate.pause(asked.min(self.0.retry.longest_retry_after)).await;
             }
             // Asked to slow down, but not for how long: all wait as long as this call does.
-            (429, Attempt::Wait(None), Decision::Repeat(delay)) => self.0.gate.pause(Instant::now(), delay),
+            (429, Attempt::Wait(None), Decision::Repeat(delay)) => self.0.gate.pause(delay).await,
             _ => {}
         }
     }

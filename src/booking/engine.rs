@@ -11,19 +11,21 @@ use std::{
 };
 
 use futures_util::{
-    FutureExt, StreamExt,
+    StreamExt,
     future::{self, Either},
     stream::FuturesUnordered,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use super::{
     Committed, Doubt, Draft, Phases, Prepared, Progress, Reconciled, Waits, Watcher, open,
-    wave::{Load, Task, Units, Wave},
+    wave::{Asked, Load, Task, Units, Wave},
 };
 use crate::{
     Error, Journal, Order, OrderId, Outcome, Result,
     error::Kind,
-    journal::{Recorded, Slot, Unit, UnitState},
+    journal::{Recorded, Slot, Unit, UnitState, Worker},
 };
 
 /// How often a unit's commit is sent in one run, where each earlier one surely did not begin.
@@ -31,7 +33,7 @@ const COMMITS: u32 = 3;
 
 /// What a task ends with.
 enum End<O> {
-    /// The orders have their ends.
+    /// These orders have their ends. Others of the unit may be another worker's, or be free again.
     Ended(Vec<Ending>),
     /// The vendor found the unit too large, or one of its orders at fault.
     Halve(Load<O>),
@@ -45,51 +47,40 @@ pub(super) struct Ending {
 }
 
 pub(super) struct Engine<'a, C> {
-    client: &'a C,
-    journal: &'a Journal,
-    waits: Waits,
+    pub(super) client: &'a C,
+    pub(super) journal: &'a Journal,
+    pub(super) worker: &'a Worker,
+    pub(super) asked: &'a Asked,
+    pub(super) waits: Waits,
     /// Set once the run is to end early: no commit is sent any more.
-    halted: AtomicBool,
-    progress: Mutex<Progress>,
-    watcher: Option<Watcher<'a>>,
+    pub(super) halted: AtomicBool,
+    pub(super) progress: Mutex<Progress>,
+    pub(super) watcher: Option<Watcher<'a>>,
 }
 
-impl<'a, C: Phases> Engine<'a, C> {
-    pub(super) fn new(
-        client: &'a C,
-        journal: &'a Journal,
-        waits: Waits,
-        progress: Progress,
-        watcher: Option<Watcher<'a>>,
-    ) -> Self {
-        let halted = AtomicBool::new(false);
-        let engine = Self { client, journal, waits, halted, progress: Mutex::new(progress), watcher };
-        engine.tell(|_| {});
-        engine
-    }
-
+impl<C: Phases> Engine<'_, C> {
     /// Whether the run ends early.
     pub(super) fn halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed)
     }
 
-    fn halt(&self) {
+    /// Ends the run early.
+    pub(super) fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
     }
 
     /// Runs the units, `concurrency` at a time, until all are done or the run is halted and what was begun is done.
     pub(super) async fn drive<I, O>(
         &self,
-        wave: &mut Wave,
-        mut units: Units<I, O>,
+        wave: &mut Wave<'_>,
+        mut units: Units<'_, I, O>,
         concurrency: usize,
-        halt: impl Future<Output = ()> + Send,
+        mut halt: impl Future<Output = ()> + Send + Unpin,
     ) -> Result<()>
     where
-        I: Iterator<Item = O> + Send,
+        I: Iterator<Item = (usize, O)> + Send,
         O: Borrow<Order<C::Shipment>> + Send + Sync,
     {
-        let mut halt = Box::pin(halt.fuse());
         let mut running = FuturesUnordered::new();
         let mut halves = Vec::new();
         let mut fatal = None;
@@ -97,14 +88,11 @@ impl<'a, C: Phases> Engine<'a, C> {
             while running.len() < concurrency && !self.halted() {
                 let task = match halves.pop() {
                     Some(half) => Ok(Some(Task::Book(half))),
-                    None => units.next::<C>(wave),
+                    None => units.next::<C>(),
                 };
                 match task {
                     Ok(Some(Task::Recover(unit))) => running.push(Either::Left(Box::pin(self.recover(unit)))),
-                    Ok(Some(Task::Book(load))) => {
-                        let hashes = load.iter().map(|(_, place, _)| wave.hash(*place)).collect();
-                        running.push(Either::Right(Box::pin(self.book(load, hashes))));
-                    }
+                    Ok(Some(Task::Book(load))) => running.push(Either::Right(Box::pin(self.book(load)))),
                     Ok(None) => break,
                     Err(error) => {
                         // What is under way is waited for: it may be paid for.
@@ -140,10 +128,14 @@ impl<'a, C: Phases> Engine<'a, C> {
         fatal.map_or(Ok(()), Err)
     }
 
-    /// Goes on with a unit of an earlier run.
+    /// Goes on with a unit of an earlier run, or of a worker that died.
     async fn recover<O>(&self, unit: String) -> Result<End<O>> {
-        let unit = self.journal.unit(&unit).await?;
+        let Some(unit) = self.journal.take(self.worker, &unit).await? else { return Ok(End::Ended(Vec::new())) };
         let next = match unit.state {
+            UnitState::Claimed => {
+                self.journal.release(unit).await?;
+                return Ok(End::Ended(Vec::new()));
+            }
             UnitState::Intent => Next::Reconcile(Doubt::InFlight),
             UnitState::Accepted => Next::Settle,
             UnitState::Settled => return Ok(End::Ended(Vec::new())),
@@ -156,12 +148,11 @@ impl<'a, C: Phases> Engine<'a, C> {
     }
 
     /// Takes a new unit through all phases.
-    async fn book<O: Borrow<Order<C::Shipment>> + Send + Sync>(
-        &self,
-        load: Load<O>,
-        hashes: Vec<String>,
-    ) -> Result<End<O>> {
-        let id = uuid::Uuid::now_v7().simple().to_string();
+    async fn book<O: Borrow<Order<C::Shipment>> + Send + Sync>(&self, load: Load<O>) -> Result<End<O>> {
+        let (mut unit, load) = self.claim(load).await?;
+        if load.is_empty() {
+            return Ok(End::Ended(Vec::new()));
+        }
         let drafts: Vec<_> = load
             .iter()
             .map(|(order, _, revision)| {
@@ -169,51 +160,73 @@ impl<'a, C: Phases> Engine<'a, C> {
                 Draft { order: &order.id, revision: *revision, shipment: &order.shipment }
             })
             .collect();
-        let prepared = match self.client.prepare(&id, &drafts, &self.waits).await {
+        let prepared = match self.client.prepare(&unit.id, &drafts, &self.waits).await {
             Ok(prepared) => prepared,
-            Err(error) if error.is_auth() => return Err(error),
-            Err(error) if load.len() > 1 && Self::halves(&error) => return Ok(End::Halve(load)),
+            Err(error) if error.is_auth() => {
+                self.journal.release(unit).await?;
+                return Err(error);
+            }
+            Err(error) if load.len() > 1 && Self::halves(&error) => {
+                self.journal.release(unit).await?;
+                return Ok(End::Halve(load));
+            }
             Err(error) => Prepared {
                 ended: (0..drafts.len()).map(|place| (place, unprepared(error.copy()))).collect(),
                 ..Prepared::default()
             },
         };
-        let mut ends: HashMap<usize, Outcome> = prepared.ended.into_iter().collect();
-        let all_ended = ends.len() == drafts.len();
-        let slots = drafts
-            .iter()
-            .zip(hashes)
-            .enumerate()
-            .map(|(place, (draft, payload_hash))| Slot {
-                order: draft.order.clone(),
-                revision: draft.revision,
-                tie: prepared.ties.get(place).cloned().unwrap_or_default(),
-                payload_hash,
-                outcome: ends.remove(&place).map(|outcome| Recorded::new(&outcome)),
-            })
-            .collect();
-        let unit = Unit {
-            id,
-            vendor: self.client.vendor(),
-            account: self.client.account().to_owned(),
-            state: if all_ended { UnitState::Settled } else { UnitState::Intent },
-            handle: prepared.handle,
-            intent_at: jiff::Timestamp::now(),
-            slots,
-        };
         self.tell(|progress| progress.prepared += unit.slots.len());
-        if all_ended {
-            self.journal.begin(unit.clone()).await?;
-            return Ok(End::Ended(Self::ends(unit, Vec::new())));
+        let mut ties = prepared.ties.into_iter();
+        for slot in &mut unit.slots {
+            slot.tie = ties.next().unwrap_or_default();
+        }
+        unit.handle = prepared.handle;
+        unit.intent_at = jiff::Timestamp::now();
+        if prepared.ended.len() == unit.slots.len() {
+            return self.end(unit, prepared.ended).await.map(End::Ended);
         }
         if self.halted() {
             // A draft is left at the vendor, no money moved, and the next run prepares afresh.
-            let stopped = || Outcome::NotSent(Error::new(Kind::Stopped, "the run ended before it was sent"));
-            let outcomes = (0..unit.slots.len()).map(|place| (place, stopped())).collect();
-            return Ok(End::Ended(Self::ends(unit, outcomes)));
+            self.journal.release(unit).await?;
+            return Ok(End::Ended(Vec::new()));
         }
-        self.journal.begin(unit.clone()).await?;
+        for (place, outcome) in prepared.ended {
+            unit.slots[place].outcome = Some(Recorded::new(&outcome));
+        }
+        unit.state = UnitState::Intent;
+        let all = (0..unit.slots.len()).collect();
+        if !self.journal.keep(&unit, all, true).await? {
+            return Ok(End::Ended(Vec::new()));
+        }
         self.carry(unit, Next::Commit).await.map(End::Ended)
+    }
+
+    /// Makes a unit of those orders that no other worker has.
+    async fn claim<O: Borrow<Order<C::Shipment>>>(&self, mut load: Load<O>) -> Result<(Unit, Load<O>)> {
+        let slot = |(order, place, revision): &(O, usize, u32)| Slot {
+            order: order.borrow().id.clone(),
+            revision: *revision,
+            tie: String::new(),
+            payload_hash: self.asked.hash(*place),
+            outcome: None,
+        };
+        let mut unit = Unit {
+            id: uuid::Uuid::now_v7().simple().to_string(),
+            vendor: self.client.vendor(),
+            account: self.client.account().to_owned(),
+            state: UnitState::Claimed,
+            handle: String::new(),
+            intent_at: jiff::Timestamp::now(),
+            fence: 1,
+            slots: load.iter().map(slot).collect(),
+        };
+        let ours = self.journal.claim(self.worker, unit.clone()).await?;
+        if ours.len() < load.len() {
+            let ours: HashSet<OrderId> = ours.into_iter().collect();
+            load.retain(|(order, ..)| ours.contains(&order.borrow().id));
+            unit.slots.retain(|slot| ours.contains(&slot.order));
+        }
+        Ok((unit, load))
     }
 
     /// Whether a smaller unit may fare better.
@@ -233,11 +246,15 @@ impl<'a, C: Phases> Engine<'a, C> {
                 Next::Commit => {
                     commits += 1;
                     self.tell(|progress| progress.committed += if commits == 1 { open(&unit).count() } else { 0 });
-                    match self.client.commit(&unit).await {
+                    let Some(committed) = self.commit(&unit).await? else { return Ok(Vec::new()) };
+                    match committed {
                         Committed::Settled(outcomes) => return self.end(unit, outcomes).await,
                         Committed::Accepted(id) => {
                             request_id = id;
-                            next = self.accepted(&mut unit).await?;
+                            match self.accepted(&mut unit).await? {
+                                Some(settle) => next = settle,
+                                None => return Ok(Vec::new()),
+                            }
                         }
                         // This commit did nothing; an earlier one may yet.
                         Committed::Ended(error) if in_flight => {
@@ -260,7 +277,10 @@ impl<'a, C: Phases> Engine<'a, C> {
                     Err(error) => return self.end_alike(unit, Outcome::Unknown, &error).await,
                 },
                 Next::Reconcile(doubt) => match (self.client.reconcile(&unit, doubt, &self.waits).await, &refusal) {
-                    (Reconciled::Accepted, _) => next = self.accepted(&mut unit).await?,
+                    (Reconciled::Accepted, _) => match self.accepted(&mut unit).await? {
+                        Some(settle) => next = settle,
+                        None => return Ok(Vec::new()),
+                    },
                     (Reconciled::Settled(outcomes), _) => return self.end(unit, outcomes).await,
                     (Reconciled::NotBegun, Some(error)) => {
                         // The orders will go into another unit: nothing may come of this one any more.
@@ -277,6 +297,8 @@ impl<'a, C: Phases> Engine<'a, C> {
                         let error = Error::new(Kind::Doubt, format!("no answer to {commits} tries"));
                         return self.end_alike(unit, Outcome::Unknown, &error).await;
                     }
+                    // What was meant then is not what is asked for now.
+                    (Reconciled::NotBegun, None) if !self.asked.holds(&unit) => return self.withdraw(unit).await,
                     (Reconciled::NotBegun, None) => next = Next::Commit,
                     (Reconciled::Unknown(error), _) => return self.end_alike(unit, Outcome::Unknown, &error).await,
                 },
@@ -284,12 +306,45 @@ impl<'a, C: Phases> Engine<'a, C> {
         }
     }
 
-    async fn accepted(&self, unit: &mut Unit) -> Result<Next> {
-        if unit.state != UnitState::Accepted {
-            self.journal.record(&unit.id, UnitState::Accepted, Vec::new()).await?;
-            unit.state = UnitState::Accepted;
+    /// Sends a unit's commit, while nobody else may. Nothing, if another worker has the unit.
+    async fn commit(&self, unit: &Unit) -> Result<Option<Committed>> {
+        if self.journal.is_exclusive() {
+            return Ok(Some(self.client.commit(unit).await));
         }
-        Ok(Next::Settle)
+        let time = self.client.commit_takes();
+        let until = Instant::now() + time;
+        if !self.journal.hold(unit, time).await? {
+            return Ok(None);
+        }
+        let late = || Committed::Doubt(Error::new(Kind::Doubt, "no answer came while its unit was held"));
+        if Instant::now() >= until {
+            return Ok(Some(late()));
+        }
+        Ok(Some(timeout_at(until, self.client.commit(unit)).await.unwrap_or_else(|_| late())))
+    }
+
+    /// Notes that the vendor took the commit. Nothing, if another worker has the unit.
+    async fn accepted(&self, unit: &mut Unit) -> Result<Option<Next>> {
+        if unit.state != UnitState::Accepted {
+            unit.state = UnitState::Accepted;
+            if !self.journal.keep(unit, Vec::new(), true).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Next::Settle))
+    }
+
+    /// Makes a unit harmless whose commit surely has not begun, so that its orders go out anew, or not at all.
+    async fn withdraw(&self, mut unit: Unit) -> Result<Vec<Ending>> {
+        if let Err(error) = self.client.abandon(&unit).await {
+            return self.end_alike(unit, Outcome::Unknown, &error).await;
+        }
+        let places: Vec<usize> = open(&unit).collect();
+        for place in &places {
+            unit.slots[*place].outcome = Some(Recorded::withdrawn());
+        }
+        unit.state = UnitState::Settled;
+        self.journal.keep(&unit, places, false).await.map(|_| Vec::new())
     }
 
     /// All open orders of a unit come to the same end.
@@ -299,7 +354,7 @@ impl<'a, C: Phases> Engine<'a, C> {
     }
 
     /// Writes the ends of a unit's orders. An order that the vendor's answer does not name is `Unknown`.
-    async fn end(&self, unit: Unit, outcomes: Vec<(usize, Outcome)>) -> Result<Vec<Ending>> {
+    async fn end(&self, mut unit: Unit, outcomes: Vec<(usize, Outcome)>) -> Result<Vec<Ending>> {
         // Whatever kept us from knowing, to the order it is a doubt.
         let mut outcomes: Vec<(usize, Outcome)> = outcomes
             .into_iter()
@@ -314,11 +369,16 @@ impl<'a, C: Phases> Engine<'a, C> {
                 outcomes.push((place, Outcome::Unknown(error)));
             }
         }
-        let known = outcomes.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_)));
-        let state = if known { UnitState::Settled } else { unit.state };
-        let recorded = outcomes.iter().map(|(place, outcome)| (*place, Recorded::new(outcome))).collect();
-        self.journal.record(&unit.id, state, recorded).await?;
-        Ok(Self::ends(unit, outcomes))
+        if outcomes.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_))) {
+            unit.state = UnitState::Settled;
+        }
+        for (place, outcome) in &outcomes {
+            unit.slots[*place].outcome = Some(Recorded::new(outcome));
+        }
+        let places = outcomes.iter().map(|(place, _)| *place).collect();
+        // Where another worker has it, the end that counts is the one that it finds.
+        let ours = self.journal.keep(&unit, places, false).await?;
+        Ok(if ours { Self::ends(unit, outcomes) } else { Vec::new() })
     }
 
     /// The orders of a unit with their ends: those of now, and those of before.
@@ -334,7 +394,7 @@ impl<'a, C: Phases> Engine<'a, C> {
             .collect()
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Progress)) {
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Progress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut progress);
         if let Some(watcher) = &self.watcher {

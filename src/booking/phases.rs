@@ -1,6 +1,6 @@
 //! What a vendor is to the engine, and what its four phases take and give.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use serde::Serialize;
 
@@ -35,6 +35,10 @@ pub trait Phases: Sealed + Send + Sync {
     fn group(_: &Self::Shipment) -> String {
         String::new()
     }
+
+    /// How long a commit may take in all: for so long no other machine looks at its unit.
+    #[doc(hidden)]
+    fn commit_takes(&self) -> Duration;
 
     #[doc(hidden)]
     fn prepare(

@@ -1,26 +1,63 @@
-//! The orders of a run: what is to be done for each, and how they are cut into units.
+//! The orders of a run: what was asked for, what is to be done for each, and how they are cut into units.
 
 use std::{
     borrow::Borrow,
     collections::{HashMap, HashSet, VecDeque},
 };
 
-use super::{Phases, engine::Ending};
+use super::{Phases, engine::Ending, open};
 use crate::{
     Counts, Error, Journal, Order, OrderId, Outcome, Report, Result,
     error::Kind,
+    journal::{Known, Unit},
     key::{payload_hash, push_hex},
 };
 
-/// All orders of a run, in the caller's order.
-pub(super) struct Wave {
-    rows: Vec<Row>,
+/// What a run was asked to book, in the caller's order: the ids, and the hashes of the payloads.
+pub(super) struct Asked {
+    rows: Vec<(OrderId, [u8; 32])>,
     places: HashMap<OrderId, usize>,
 }
 
+impl Asked {
+    /// Looks through all orders.
+    pub(super) fn read<C: Phases, O: Borrow<Order<C::Shipment>>>(orders: impl Iterator<Item = O>) -> Result<Self> {
+        let mut asked = Self { rows: Vec::new(), places: HashMap::new() };
+        for (place, order) in orders.enumerate() {
+            let order = order.borrow();
+            if asked.places.insert(order.id.clone(), place).is_some() {
+                return Err(Error::input(format!("order {}: it occurs twice", order.id)));
+            }
+            asked.rows.push((order.id.clone(), payload_hash(&order.shipment)?));
+        }
+        Ok(asked)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The hash of an order's payload, as the journal keeps it.
+    pub(super) fn hash(&self, place: usize) -> String {
+        hex(&self.rows[place].1)
+    }
+
+    /// Whether all open orders of a unit are asked for, with the payloads that it has.
+    pub(super) fn holds(&self, unit: &Unit) -> bool {
+        open(unit).all(|place| {
+            let slot = &unit.slots[place];
+            self.places.get(&slot.order).is_some_and(|place| self.hash(*place) == slot.payload_hash)
+        })
+    }
+}
+
+/// How far each order of a run is.
+pub(super) struct Wave<'a> {
+    asked: &'a Asked,
+    rows: Vec<Row>,
+}
+
 struct Row {
-    order: OrderId,
-    payload_hash: [u8; 32],
     step: Step,
     outcome: Option<Outcome>,
 }
@@ -28,52 +65,59 @@ struct Row {
 /// What a run has to do for an order.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Nothing: it is booked.
-    Skip,
-    /// Its unit is in doubt, or at work at the vendor.
+    /// Its unit is in doubt, at work at the vendor, or in another worker's hands.
     Recover(String),
     /// Book it, as this revision.
     Send(u32),
 }
 
-impl Wave {
-    /// Looks through all orders, and at what the journal knows of them.
-    pub(super) async fn plan<C: Phases, O: Borrow<Order<C::Shipment>>>(
-        client: &C,
-        journal: &Journal,
-        orders: impl Iterator<Item = O>,
-    ) -> Result<Self> {
-        let mut wave = Self { rows: Vec::new(), places: HashMap::new() };
-        for (place, order) in orders.enumerate() {
-            let order = order.borrow();
-            if wave.places.insert(order.id.clone(), place).is_some() {
-                return Err(Error::input(format!("order {}: it occurs twice", order.id)));
-            }
-            let payload_hash = payload_hash(&order.shipment)?;
-            wave.rows.push(Row { order: order.id.clone(), payload_hash, step: Step::Send(0), outcome: None });
-        }
-        let ids: Vec<OrderId> = wave.rows.iter().map(|row| row.order.clone()).collect();
-        let mut known = journal.latest(client.vendor(), client.account(), &ids).await?;
-        for row in &mut wave.rows {
-            let Some(known) = known.remove(&row.order) else { continue };
-            row.step = match &known.outcome {
-                Some(outcome) if outcome.is_booked() => {
-                    if let Outcome::Booked(mut booked) = outcome.outcome() {
-                        booked.earlier = true;
-                        booked.changed = known.payload_hash != hex(&row.payload_hash);
-                        row.outcome = Some(Outcome::Booked(booked));
-                    }
-                    Step::Skip
-                }
-                Some(outcome) if outcome.is_final() => Step::Send(known.revision + 1),
-                _ => Step::Recover(known.unit),
-            };
-        }
-        Ok(wave)
+impl<'a> Wave<'a> {
+    pub(super) fn new(asked: &'a Asked) -> Self {
+        let row = || Row { step: Step::Send(0), outcome: None };
+        Self { asked, rows: std::iter::repeat_with(row).take(asked.len()).collect() }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// Looks at what the journal knows of the orders that have no end yet.
+    pub(super) async fn plan<C: Phases>(&mut self, client: &C, journal: &Journal, wave: &str) -> Result<()> {
+        let open: Vec<usize> = (0..self.rows.len()).filter(|place| self.rows[*place].outcome.is_none()).collect();
+        let ids: Vec<&OrderId> = open.iter().map(|place| &self.asked.rows[*place].0).collect();
+        let mut known = journal.latest(client.vendor(), client.account(), &ids).await?;
+        for place in open {
+            let step = match known.remove(&self.asked.rows[place].0) {
+                Some(known) => self.step(place, known, wave),
+                None => Some(Step::Send(0)),
+            };
+            if let Some(step) = step {
+                self.rows[place].step = step;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be done for an order that the journal knows. Nothing, if it has its end.
+    fn step(&mut self, place: usize, known: Known, wave: &str) -> Option<Step> {
+        let this_wave = known.wave == wave;
+        let outcome = match known.outcome {
+            Some(outcome) if outcome.is_withdrawn() => return Some(Step::Send(known.revision + 1)),
+            Some(outcome) if outcome.is_booked() => outcome,
+            // A worker of this wave found out; a later wave tries again.
+            Some(outcome) if outcome.is_final() && this_wave => outcome,
+            Some(outcome) if outcome.is_final() => return Some(Step::Send(known.revision + 1)),
+            Some(outcome) if this_wave && !known.in_hand => outcome,
+            _ => return Some(Step::Recover(known.unit)),
+        };
+        let mut outcome = outcome.outcome().of(&self.asked.rows[place].0);
+        if let Outcome::Booked(booked) = &mut outcome {
+            booked.earlier = !this_wave;
+            booked.changed = known.payload_hash != self.asked.hash(place);
+        }
+        self.rows[place].outcome = Some(outcome);
+        None
+    }
+
+    /// How many orders have no end yet.
+    pub(super) fn open(&self) -> usize {
+        self.rows.iter().filter(|row| row.outcome.is_none()).count()
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -83,45 +127,43 @@ impl Wave {
     }
 
     /// What is to be done, apart from the wave so that outcomes can be noted meanwhile.
-    fn steps(&mut self) -> Steps {
+    fn steps(&self) -> Steps {
         let mut seen = HashSet::new();
-        let mut recover = VecDeque::new();
-        let mut send = Vec::with_capacity(self.rows.len());
-        for row in &mut self.rows {
-            send.push(match std::mem::replace(&mut row.step, Step::Skip) {
-                Step::Skip => None,
-                Step::Send(revision) => Some(revision),
+        let mut steps = Steps { recover: VecDeque::new(), send: vec![None; self.rows.len()] };
+        for (place, row) in self.rows.iter().enumerate().filter(|(_, row)| row.outcome.is_none()) {
+            match &row.step {
+                Step::Send(revision) => steps.send[place] = Some(*revision),
                 Step::Recover(unit) => {
-                    if seen.insert(unit.clone()) {
-                        recover.push_back(unit);
+                    if seen.insert(unit) {
+                        steps.recover.push_back(unit.clone());
                     }
-                    None
                 }
-            });
+            }
         }
-        Steps { recover, send }
-    }
-
-    /// The hash of an order's payload, as the journal keeps it.
-    pub(super) fn hash(&self, place: usize) -> String {
-        hex(&self.rows[place].payload_hash)
+        steps
     }
 
     pub(super) fn note(&mut self, ending: Ending, counts: &mut Counts) {
         // A recovered unit may hold orders that this run was not given: they are in the journal.
-        let Some(row) = self.places.get(&ending.order).map(|place| &mut self.rows[*place]) else { return };
+        let Some(place) = self.asked.places.get(&ending.order) else { return };
         let mut outcome = ending.outcome;
         if let Outcome::Booked(booked) = &mut outcome {
-            booked.changed = ending.payload_hash != hex(&row.payload_hash);
+            booked.changed = ending.payload_hash != self.asked.hash(*place);
         }
         counts.add(&outcome);
-        row.outcome = Some(outcome);
+        self.rows[*place].outcome = Some(outcome);
     }
 
+    /// What became of the orders. Those without an end were planned a last time before.
     pub(super) fn report<C: Phases>(self, client: &C, stopped: bool) -> Report {
-        let not_sent = || Outcome::NotSent(Error::new(Kind::Stopped, "the run ended before it was sent"));
-        let rows = self.rows.into_iter().map(|row| (row.order, row.outcome.unwrap_or_else(not_sent))).collect();
-        Report::new(client.vendor(), client.account(), rows, stopped)
+        let rows = self.asked.rows.iter().zip(self.rows).map(|((order, _), row)| {
+            let outcome = row.outcome.unwrap_or_else(|| match row.step {
+                Step::Send(_) => Outcome::NotSent(Error::new(Kind::Stopped, "the run ended before it was sent")),
+                Step::Recover(_) => Outcome::Unknown(Error::new(Kind::Doubt, "the run ended before it was settled")),
+            });
+            (order.clone(), outcome.of(order))
+        });
+        Report::new(client.vendor(), client.account(), rows.collect(), stopped)
     }
 }
 
@@ -142,21 +184,23 @@ pub(super) enum Task<O> {
 }
 
 /// Cuts the orders into units, as far as they are asked for.
-pub(super) struct Units<I, O> {
+pub(super) struct Units<'a, I, O> {
+    asked: &'a Asked,
     steps: Steps,
-    orders: std::iter::Enumerate<I>,
+    /// The orders with their places, from whichever on.
+    orders: I,
     /// Units that are not full, by group. Few: a wave has few shippers and services.
     open: Vec<(String, Load<O>)>,
     size: usize,
 }
 
-impl<I: Iterator<Item = O>, O> Units<I, O> {
-    pub(super) fn new(wave: &mut Wave, orders: I, size: usize) -> Self {
-        Self { steps: wave.steps(), orders: orders.enumerate(), open: Vec::new(), size }
+impl<'a, I: Iterator<Item = (usize, O)>, O> Units<'a, I, O> {
+    pub(super) fn new(wave: &Wave<'a>, orders: I, size: usize) -> Self {
+        Self { asked: wave.asked, steps: wave.steps(), orders, open: Vec::new(), size }
     }
 
     /// The next unit to work on; none when all were given out.
-    pub(super) fn next<C: Phases>(&mut self, wave: &Wave) -> Result<Option<Task<O>>>
+    pub(super) fn next<C: Phases>(&mut self) -> Result<Option<Task<O>>>
     where
         O: Borrow<Order<C::Shipment>>,
     {
@@ -164,7 +208,7 @@ impl<I: Iterator<Item = O>, O> Units<I, O> {
             return Ok(Some(Task::Recover(unit)));
         }
         for (place, order) in self.orders.by_ref() {
-            let same = wave.rows.get(place).is_some_and(|row| row.order == order.borrow().id);
+            let same = self.asked.rows.get(place).is_some_and(|(id, _)| *id == order.borrow().id);
             if !same {
                 return Err(Error::input("the orders changed while the wave was being planned"));
             }

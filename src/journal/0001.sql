@@ -3,10 +3,17 @@ CREATE TABLE unit (
     id          TEXT   NOT NULL PRIMARY KEY, -- ours, time-ordered
     vendor      TEXT   NOT NULL,
     account     TEXT   NOT NULL,
-    state       TEXT   NOT NULL,             -- intent: a commit may be on its way; accepted: the vendor took it; settled
+    wave        TEXT   NOT NULL,             -- the wave that worked on it last: all workers of an account at one time
+    state       TEXT   NOT NULL,             -- claimed: no money can move yet; intent: a commit may be on its way;
+                                             -- accepted: the vendor took it; settled: each order has an end
     handle      TEXT   NOT NULL,             -- the vendor's ids, as JSON: what commit, settle and reconcile need
+    orders      BIGINT NOT NULL,             -- how many
     intent_at   BIGINT NOT NULL,             -- when the commit was first meant, in milliseconds since 1970
-    updated_at  BIGINT NOT NULL
+    worker      TEXT   NOT NULL,             -- who works on it; empty: nobody
+    fence       BIGINT NOT NULL,             -- rises with each worker that takes it; only the last one may write
+    held_until  BIGINT NOT NULL,             -- until then a commit may be on its way, whatever became of its worker
+    updated_at  BIGINT NOT NULL,
+    seal        TEXT   NOT NULL              -- SHA-256 of the row, cut: a damaged one is refused
 );
 
 -- An order as one unit holds it. A new try at an order is a new revision.
@@ -19,10 +26,30 @@ CREATE TABLE booking (
     position     BIGINT NOT NULL,            -- its place in the unit, from 0
     tie          TEXT   NOT NULL,            -- the vendor's id by which its answer is found; may be empty
     payload_hash TEXT   NOT NULL,            -- SHA-256 of the canonical JSON; no address is kept
-    outcome      TEXT,                       -- booked, rejected, failed, unknown, not_sent; null while under way
+    outcome      TEXT,                       -- booked, rejected, failed, unknown, not_sent; withdrawn: not sent, and to be
+                                             -- sent as the next revision; null while under way
     detail       TEXT,                       -- the booking or the error, as JSON
     updated_at   BIGINT NOT NULL,
+    seal         TEXT   NOT NULL,
     PRIMARY KEY (vendor, account, order_id, revision)
 );
 
-CREATE UNIQUE INDEX booking_by_unit ON booking (unit, position);
+CREATE INDEX booking_by_unit ON booking (unit);
+
+-- A process that books, where several share a journal (PostgreSQL).
+CREATE TABLE worker (
+    id          TEXT   NOT NULL PRIMARY KEY,
+    vendor      TEXT   NOT NULL,
+    account     TEXT   NOT NULL,
+    wave        TEXT   NOT NULL,
+    alive_until BIGINT NOT NULL              -- unless it says so again, its units are free then
+);
+
+-- The pace of an account's calls, where several processes share it.
+CREATE TABLE pace (
+    vendor       TEXT   NOT NULL,
+    account      TEXT   NOT NULL,
+    paused_until BIGINT NOT NULL,            -- no call leaves before, in microseconds since 1970
+    next_at      BIGINT NOT NULL,            -- the next free place in the row
+    PRIMARY KEY (vendor, account)
+);

@@ -562,7 +562,7 @@ fn a_journal_that_is_none_is_an_error() {
     let desk = Desk::new();
     desk.sample("xps", 1, |_, _| {});
     let stderr = desk.run("book orders.jsonl --vendor xps --journal x://y --sandbox").refused();
-    insta::assert_snapshot!(stderr, @r#"error: journal "x://y": not a path and not a plain sqlite: address"#);
+    insta::assert_snapshot!(stderr, @r#"error: journal "x://y": not a path, and neither a plain sqlite: nor a postgres: address"#);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The four phases at Deftship: a unit is a batch, whose state refuses to be shipped twice.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use progenitor_client::ClientInfo;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, Shipment, batch_id, data, types};
@@ -15,6 +16,10 @@ use crate::{
 
 /// Items in a batch (the vendor's page on create batch).
 const LIMIT: usize = 1000;
+
+/// A commit is answered at once, and the work is done in the background. Should one come later all the same, the batch's
+/// state refuses it.
+const COMMIT_TAKES: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
@@ -73,6 +78,10 @@ impl Phases for Client {
 
     fn group(shipment: &Shipment) -> String {
         format!("{} {}", shipment.shipper_id, shipment.service)
+    }
+
+    fn commit_takes(&self) -> Duration {
+        self.raw.inner().longest_write().min(COMMIT_TAKES)
     }
 
     async fn prepare(&self, _: &str, orders: &[Draft<'_, Shipment>], waits: &Waits) -> Result<Prepared> {

@@ -1,6 +1,9 @@
 //! The four phases at Smart Send: a unit is one shipment, and its commit is keyed.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
+use progenitor_client::ClientInfo;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -24,6 +27,10 @@ pub(super) fn key_kept(unit: &Unit) -> bool {
     let age = Timestamp::now().duration_since(unit.intent_at);
     (CLOCK_SLIP..KEY_KEPT).contains(&age)
 }
+
+/// A commit is answered at once, and the work is done in the background. Should one come later all the same, its key
+/// makes it a repeat.
+const COMMIT_TAKES: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Books a wave of orders. See [`Booking`].
@@ -57,6 +64,10 @@ impl Phases for Client {
 
     fn account(&self) -> &str {
         self.team()
+    }
+
+    fn commit_takes(&self) -> Duration {
+        self.raw.inner().longest_write().min(COMMIT_TAKES)
     }
 
     async fn prepare(&self, _: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {

@@ -3,7 +3,7 @@
 //! Far fewer calls for a big wave, the same four phases, the same promise. It is opt-in, since the address of the call
 //! that dispatches a batch is inferred.
 
-use std::{borrow::Borrow, collections::HashMap};
+use std::{borrow::Borrow, collections::HashMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -127,6 +127,10 @@ impl Phases for ViaBatches {
 
     fn account(&self) -> &str {
         self.0.team()
+    }
+
+    fn commit_takes(&self) -> Duration {
+        Phases::commit_takes(&self.0)
     }
 
     async fn prepare(&self, unit: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {

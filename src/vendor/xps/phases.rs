@@ -1,8 +1,12 @@
 //! The four phases at XPS: a unit is a batch of quotes, and its commit is never sent twice on a guess.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
+use progenitor_client::ClientInfo;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -99,6 +103,10 @@ impl Phases for Client {
 
     fn account(&self) -> &str {
         self.customer()
+    }
+
+    fn commit_takes(&self) -> Duration {
+        self.raw.inner().longest_write()
     }
 
     async fn prepare(&self, unit: &str, orders: &[Draft<'_, Self::Shipment>], _: &Waits) -> Result<Prepared> {
