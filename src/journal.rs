@@ -242,3 +242,6 @@ fn whole(id: &str, row: &AnyRow, rows: &[AnyRow]) -> sqlx::Result<Option<Unit>> 
     let sealed = state == UnitState::Claimed || unit.seal() == row.try_get::<String, _>(7)?;
     Ok(sealed.then_some(unit))
 }
+
+#[cfg(test)]
+mod tests;

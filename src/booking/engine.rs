@@ -284,8 +284,12 @@ impl<C: Phases> Engine<'_, C> {
                     (Reconciled::Settled(outcomes), _) => return self.end(unit, outcomes).await,
                     (Reconciled::NotBegun, Some(error)) => {
                         // The orders will go into another unit: nothing may come of this one any more.
-                        if in_flight && let Err(error) = self.client.abandon(&unit).await {
-                            return self.end_alike(unit, Outcome::Unknown, &error).await;
+                        if in_flight {
+                            match self.abandon(&unit).await? {
+                                Some(Ok(())) => {}
+                                Some(Err(error)) => return self.end_alike(unit, Outcome::Unknown, &error).await,
+                                None => return Ok(Vec::new()),
+                            }
                         }
                         return self.end_alike(unit, refused, error).await;
                     }
@@ -308,19 +312,32 @@ impl<C: Phases> Engine<'_, C> {
 
     /// Sends a unit's commit, while nobody else may. Nothing, if another worker has the unit.
     async fn commit(&self, unit: &Unit) -> Result<Option<Committed>> {
+        let committed = self.held(unit, self.client.commit(unit)).await?;
+        Ok(committed.map(|committed| committed.unwrap_or_else(Committed::Doubt)))
+    }
+
+    /// Makes sure that nothing comes of a unit any more, while nobody else may touch it.
+    async fn abandon(&self, unit: &Unit) -> Result<Option<Result<()>>> {
+        let abandoned = self.held(unit, self.client.abandon(unit)).await?;
+        Ok(abandoned.map(|abandoned| abandoned.and_then(|done| done)))
+    }
+
+    /// Makes a call that changes a unit at the vendor, for as long as the unit is surely this worker's. Nothing, if another
+    /// worker has it; a doubt, if the time is over first.
+    async fn held<T>(&self, unit: &Unit, call: impl Future<Output = T> + Send) -> Result<Option<Result<T>>> {
         if self.journal.is_exclusive() {
-            return Ok(Some(self.client.commit(unit).await));
+            return Ok(Some(Ok(call.await)));
         }
         let time = self.client.commit_takes();
         let until = Instant::now() + time;
         if !self.journal.hold(unit, time).await? {
             return Ok(None);
         }
-        let late = || Committed::Doubt(Error::new(Kind::Doubt, "no answer came while its unit was held"));
+        let late = || Error::new(Kind::Doubt, "no answer came while its unit was held");
         if Instant::now() >= until {
-            return Ok(Some(late()));
+            return Ok(Some(Err(late())));
         }
-        Ok(Some(timeout_at(until, self.client.commit(unit)).await.unwrap_or_else(|_| late())))
+        Ok(Some(timeout_at(until, call).await.map_err(|_| late())))
     }
 
     /// Notes that the vendor took the commit. Nothing, if another worker has the unit.
@@ -336,8 +353,10 @@ impl<C: Phases> Engine<'_, C> {
 
     /// Makes a unit harmless whose commit surely has not begun, so that its orders go out anew, or not at all.
     async fn withdraw(&self, mut unit: Unit) -> Result<Vec<Ending>> {
-        if let Err(error) = self.client.abandon(&unit).await {
-            return self.end_alike(unit, Outcome::Unknown, &error).await;
+        match self.abandon(&unit).await? {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return self.end_alike(unit, Outcome::Unknown, &error).await,
+            None => return Ok(Vec::new()),
         }
         let places: Vec<usize> = open(&unit).collect();
         for place in &places {

@@ -97,11 +97,12 @@ impl<'a> Wave<'a> {
     /// What is to be done for an order that the journal knows. Nothing, if it has its end.
     fn step(&mut self, place: usize, known: Known, wave: &str) -> Option<Step> {
         let this_wave = known.wave == wave;
+        let changed = known.payload_hash != self.asked.hash(place);
         let outcome = match known.outcome {
             Some(outcome) if outcome.is_withdrawn() => return Some(Step::Send(known.revision + 1)),
             Some(outcome) if outcome.is_booked() => outcome,
-            // A worker of this wave found out; a later wave tries again.
-            Some(outcome) if outcome.is_final() && this_wave => outcome,
+            // A worker of this wave found out; a later wave tries again, and so does one that has it repaired.
+            Some(outcome) if outcome.is_final() && this_wave && !changed => outcome,
             Some(outcome) if outcome.is_final() => return Some(Step::Send(known.revision + 1)),
             Some(outcome) if this_wave && !known.in_hand => outcome,
             _ => return Some(Step::Recover(known.unit)),
@@ -109,7 +110,7 @@ impl<'a> Wave<'a> {
         let mut outcome = outcome.outcome().of(&self.asked.rows[place].0);
         if let Outcome::Booked(booked) = &mut outcome {
             booked.earlier = !this_wave;
-            booked.changed = known.payload_hash != self.asked.hash(place);
+            booked.changed = changed;
         }
         self.rows[place].outcome = Some(outcome);
         None

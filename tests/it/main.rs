@@ -16,6 +16,8 @@ mod faults;
 mod journal;
 mod lowering;
 mod mocks;
+#[cfg(all(feature = "sandbox", feature = "postgres"))]
+mod postgres;
 mod spec;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod waves;

@@ -1,10 +1,10 @@
 //! The credentials of an account: from the environment, or the sandbox's own.
 
-use std::{env, num::NonZeroU32};
+use std::{env, num::NonZeroU32, time::Duration};
 
-use shipbatch::{Vendor, sandbox::Sandbox};
+use shipbatch::{Timeouts, Vendor, sandbox::Sandbox};
 
-use crate::{Failure, desk::Desk};
+use crate::{Failure, desk::Desk, wait};
 
 /// The account that stands for the user in the sandbox, which knows every account.
 pub(crate) const SANDBOX_ACCOUNT: &str = "sandbox";
@@ -17,6 +17,17 @@ pub(crate) struct Variables {
     pub(crate) base_url: &'static str,
     /// The account if none is named, for a vendor that knows accounts by their token alone.
     pub(crate) default_account: Option<&'static str>,
+}
+
+/// How an account's calls are made.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Calls {
+    /// How many calls may leave in a minute, evenly spaced
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU32>,
+    /// How long a call that books may take, such as 90s; 15m unless set, since XPS books 500 orders in one
+    #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+    timeout: Option<Duration>,
 }
 
 /// What opens an account. It has no `Debug`: it holds the token.
@@ -46,14 +57,17 @@ impl Access {
         }
     }
 
-    /// The client of the account, with its calls a minute, if they are bounded.
-    pub(crate) fn client<D: Desk>(self, rate: Option<NonZeroU32>) -> Result<D::Client, Failure> {
+    /// The client of the account.
+    pub(crate) fn client<D: Desk>(self, calls: &Calls) -> Result<D::Client, Failure> {
         let mut builder = D::builder(self.account).token(self.token);
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
         }
-        if let Some(rate) = rate {
+        if let Some(rate) = calls.rate {
             builder = builder.rate(rate.get());
+        }
+        if let Some(write) = calls.timeout {
+            builder = builder.timeouts(Timeouts { write, ..Timeouts::default() });
         }
         Ok(builder.build()?)
     }

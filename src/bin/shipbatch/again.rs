@@ -1,11 +1,20 @@
 //! The command line of this process, to be started again: that is how a wave goes on.
 
-use std::env;
+use std::{borrow::Cow, env};
 
-/// This process's command line, quoted so that a shell reads the same arguments.
+/// This process's command line, quoted so that a shell reads the same arguments; only a password is left out.
 pub(crate) fn command() -> String {
-    let words: Vec<String> = env::args_os().map(|word| quoted(&word.to_string_lossy())).collect();
+    let words: Vec<String> = env::args_os().map(|word| quoted(&shown(&word.to_string_lossy()))).collect();
     words.join(" ")
+}
+
+/// A word without the password of a `postgres:` address in it.
+fn shown(word: &str) -> Cow<'_, str> {
+    let place = ["postgres://", "postgresql://"].iter().find_map(|scheme| Some(word.find(scheme)? + scheme.len()));
+    let Some((before, address)) = place.map(|place| word.split_at(place)) else { return word.into() };
+    let Some((login, rest)) = address.split_once('@') else { return word.into() };
+    let Some((user, _)) = login.split_once(':') else { return word.into() };
+    format!("{before}{user}:***@{rest}").into()
 }
 
 /// A word in the form that a POSIX shell takes for this word.
@@ -20,6 +29,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_left_out() {
+        assert_eq!(shown("--journal=postgres://desk:secret@host/wave"), "--journal=postgres://desk:***@host/wave");
+        for word in ["postgres://desk@host/wave", "postgres://host/a:b", "a:b@c", "wave.db"] {
+            assert_eq!(shown(word), word);
+        }
+    }
 
     #[test]
     fn what_a_shell_would_change_is_quoted() {

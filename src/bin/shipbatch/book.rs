@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    num::{NonZeroU32, NonZeroUsize},
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use shipbatch::{
 
 use crate::{
     Failure,
-    access::Access,
+    access::{Access, Calls},
     again,
     desk::{self, Desk, Orders, vendor},
     files::Files,
@@ -40,7 +40,8 @@ pub(crate) struct Args {
     /// Where to book
     #[arg(long, value_name = "V", value_parser = vendor())]
     vendor: Vendor,
-    /// The wave's memory: a path or a sqlite: address; made where there is none
+    /// The wave's memory: a path or a sqlite: address, made where there is none; or a postgres: address, which many
+    /// machines may share
     #[arg(long, value_name = "URL")]
     journal: String,
     /// Write all labels into one PDF, in the order of ORDERS
@@ -64,15 +65,25 @@ pub(crate) struct Args {
     /// How many orders go into one of the vendor's batches
     #[arg(long, value_name = "N")]
     unit_size: Option<NonZeroUsize>,
-    /// How many calls may leave in a minute, evenly spaced
-    #[arg(long, value_name = "N")]
-    rate: Option<NonZeroU32>,
+    #[command(flatten)]
+    calls: Calls,
     /// Smart Send: book by booking batches; far fewer calls, but the address of one of them is inferred
     #[arg(long)]
     via_batches: bool,
     /// Send nothing new after this time, such as 90s, 10m or 1h
     #[arg(long, value_name = "TIME", value_parser = wait::parse)]
     deadline: Option<Duration>,
+    /// How long a booking whose answer was lost is given to show at the vendor before it counts as never begun; 30s
+    /// unless set
+    #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+    doubt: Option<Duration>,
+    /// How long to wait before the vendor is first asked whether it is done; 1s unless set
+    #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+    poll: Option<Duration>,
+    /// With a journal that machines share: after how long without a sign of life others go on with a machine's orders;
+    /// 30s unless set
+    #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+    lease: Option<Duration>,
     #[command(flatten)]
     shipper: Shipper,
     /// Write events to stdout, one JSON object per line
@@ -97,7 +108,7 @@ impl Args {
         let files = Files::check(self.report.as_deref(), self.labels.as_deref())?;
         let faults = self.faults.clone().unwrap_or_default();
         let sandbox = if self.sandbox { Some(Sandbox::builder().faults(faults).start().await?) } else { None };
-        let client = self.access::<D>(sandbox.as_ref())?.client::<D>(self.rate)?;
+        let client = self.access::<D>(sandbox.as_ref())?.client::<D>(&self.calls)?;
         let orders = orders::read::<D::Line>(&self.orders, &self.shipper)?;
         let journal = Journal::open(&self.journal).await?;
 
@@ -155,10 +166,8 @@ impl Args {
             meter.note("stopping: nothing new is sent, waiting for what is under way");
             meter.note(&format!("to go on: {}", again::command()));
         };
-        let mut wave = D::wave(client, orders, journal).until(stop).on_progress(|progress| meter.show(progress));
-        if self.sandbox {
-            wave = wave.polling(eager());
-        }
+        let wave = D::wave(client, orders, journal).until(stop).on_progress(|progress| meter.show(progress));
+        let mut wave = wave.polling(self.polling());
         if let Some(units) = self.concurrency {
             wave = wave.concurrency(units.get());
         }
@@ -168,9 +177,18 @@ impl Args {
         if let Some(after) = self.deadline {
             wave = wave.deadline(after);
         }
+        if let Some(time) = self.lease {
+            wave = wave.lease(time);
+        }
         let ended = wave.run().await;
         meter.end(ended.as_ref().ok());
         Ok(ended?)
+    }
+
+    /// How the vendor is asked, or the sandbox.
+    fn polling(&self) -> Polling {
+        let usual = if self.sandbox { eager() } else { Polling::default() };
+        Polling { first: self.poll.unwrap_or(usual.first), doubt: self.doubt.unwrap_or(usual.doubt), ..usual }
     }
 }
 
