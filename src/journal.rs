@@ -44,19 +44,22 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{OrderId, Result, Vendor};
 
+mod entry;
 mod pace;
 mod store;
 mod unit;
 mod workers;
 mod writes;
 
+pub use entry::Entry;
 use store::Store;
 
-pub(crate) use unit::{Known, Recorded, Slot, Unit, UnitState};
+pub use unit::Stage;
+pub(crate) use unit::{Known, Recorded, Slot, Unit};
 pub(crate) use workers::Worker;
 use writes::{Queue, What, Write, Written};
 
-/// How many orders one query asks for: well under the 32,766 parameters that SQLite takes.
+/// How many orders one query asks for. SQLite looks each `$n` up among all others.
 const ORDERS_PER_QUERY: usize = 500;
 
 /// A wave's memory. Within a process, clones share it.
@@ -134,9 +137,9 @@ impl Journal {
             let places: Vec<String> = (3..orders.len() + 3).map(|place| format!("${place}")).collect();
             // A booking without its unit is damage, and must not look like an order that was never seen.
             let sql = format!(
-                "SELECT order_id, revision, unit, position, tie, payload_hash, outcome, detail, booking.seal, \
-                 COALESCE(wave, ''), COALESCE(worker, '') FROM booking LEFT JOIN unit ON unit.id = booking.unit \
+                "SELECT {}, COALESCE(wave, ''), COALESCE(worker, '') FROM booking LEFT JOIN unit ON unit.id = booking.unit \
                  WHERE booking.vendor = $1 AND booking.account = $2 AND order_id IN ({}) ORDER BY revision",
+                Slot::COLUMNS,
                 places.join(", ")
             );
             let mut query = sqlx::query(AssertSqlSafe(sql)).bind(vendor.name()).bind(account);
@@ -160,7 +163,7 @@ impl Journal {
     /// What a row says of an order; nothing, if it is damaged.
     fn known(&self, row: &AnyRow, vendor: Vendor, account: &str) -> sqlx::Result<Option<(OrderId, Known)>> {
         let Some(slot) = Slot::of(row, vendor.name(), account)? else { return Ok(None) };
-        let (unit, wave, worker): (_, String, String) = (row.try_get(2)?, row.try_get(9)?, row.try_get(10)?);
+        let (unit, wave, worker): (_, String, String) = (row.try_get(2)?, row.try_get(10)?, row.try_get(11)?);
         let in_hand = !worker.is_empty();
         let Slot { order, revision, payload_hash, outcome, .. } = slot;
         let known = Known { unit, revision, payload_hash, outcome, in_hand, wave };
@@ -177,13 +180,8 @@ impl Journal {
         .fetch_one(&mut link.connection)
         .await;
         let row = link.seen(row)?;
-        let rows = sqlx::query(
-            "SELECT order_id, revision, unit, position, tie, payload_hash, outcome, detail, seal FROM booking \
-             WHERE unit = $1 ORDER BY position",
-        )
-        .bind(id)
-        .fetch_all(&mut link.connection)
-        .await;
+        let slots = format!("SELECT {} FROM booking WHERE unit = $1 ORDER BY position", Slot::COLUMNS);
+        let rows = sqlx::query(AssertSqlSafe(slots)).bind(id).fetch_all(&mut link.connection).await;
         let rows = link.seen(rows)?;
         let read = whole(id, &row, &rows);
         link.seen(read)?.ok_or_else(|| self.0.store.damaged(&format!("unit {id}")))
@@ -233,13 +231,13 @@ fn whole(id: &str, row: &AnyRow, rows: &[AnyRow]) -> sqlx::Result<Option<Unit>> 
         let Some(slot) = Slot::of(row, &vendor, &account)? else { return Ok(None) };
         slots.push(slot);
     }
-    let state = UnitState::of(&row.try_get::<String, _>(2)?);
+    let state = Stage::of(&row.try_get::<String, _>(2)?);
     let intent_at = jiff::Timestamp::from_millisecond(row.try_get(4)?);
     let (Ok(vendor), Some(state), Ok(intent_at)) = (vendor.parse(), state, intent_at) else { return Ok(None) };
     let (handle, fence) = (row.try_get(3)?, row.try_get(5)?);
     let unit = Unit { id: id.to_owned(), vendor, account, state, handle, intent_at, fence, slots };
     // Which of its orders a claim got is known only to the worker that made it.
-    let sealed = state == UnitState::Claimed || unit.seal() == row.try_get::<String, _>(7)?;
+    let sealed = state == Stage::Claimed || unit.seal() == row.try_get::<String, _>(7)?;
     Ok(sealed.then_some(unit))
 }
 

@@ -30,7 +30,7 @@ mod vendor;
 pub use booking::{Booking, Phases, Progress};
 pub use error::{Error, Result};
 #[cfg(feature = "sqlite")]
-pub use journal::Journal;
+pub use journal::{Entry, Journal, Stage};
 pub use key::IdempotencyKey;
 #[cfg(feature = "labels")]
 pub use label::{LabelIndex, LabelSource, Labels};

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     Error, Journal, Order, OrderId, Outcome, Result,
     error::Kind,
-    journal::{Recorded, Slot, Unit, UnitState, Worker},
+    journal::{Recorded, Slot, Stage, Unit, Worker},
 };
 
 /// How often a unit's commit is sent in one run, where each earlier one surely did not begin.
@@ -132,13 +132,13 @@ impl<C: Phases> Engine<'_, C> {
     async fn recover<O>(&self, unit: String) -> Result<End<O>> {
         let Some(unit) = self.journal.take(self.worker, &unit).await? else { return Ok(End::Ended(Vec::new())) };
         let next = match unit.state {
-            UnitState::Claimed => {
+            Stage::Claimed => {
                 self.journal.release(unit).await?;
                 return Ok(End::Ended(Vec::new()));
             }
-            UnitState::Intent => Next::Reconcile(Doubt::InFlight),
-            UnitState::Accepted => Next::Settle,
-            UnitState::Settled => return Ok(End::Ended(Vec::new())),
+            Stage::Intent => Next::Reconcile(Doubt::InFlight),
+            Stage::Accepted => Next::Settle,
+            Stage::Settled => return Ok(End::Ended(Vec::new())),
         };
         // Those that had their end before may have had another since, in another unit.
         let open: HashSet<OrderId> = open(&unit).map(|place| unit.slots[place].order.clone()).collect();
@@ -193,7 +193,7 @@ impl<C: Phases> Engine<'_, C> {
         for (place, outcome) in prepared.ended {
             unit.slots[place].outcome = Some(Recorded::new(&outcome));
         }
-        unit.state = UnitState::Intent;
+        unit.state = Stage::Intent;
         let all = (0..unit.slots.len()).collect();
         if !self.journal.keep(&unit, all, true).await? {
             return Ok(End::Ended(Vec::new()));
@@ -206,6 +206,7 @@ impl<C: Phases> Engine<'_, C> {
         let slot = |(order, place, revision): &(O, usize, u32)| Slot {
             order: order.borrow().id.clone(),
             revision: *revision,
+            place: *place as i64,
             tie: String::new(),
             payload_hash: self.asked.hash(*place),
             outcome: None,
@@ -214,7 +215,7 @@ impl<C: Phases> Engine<'_, C> {
             id: uuid::Uuid::now_v7().simple().to_string(),
             vendor: self.client.vendor(),
             account: self.client.account().to_owned(),
-            state: UnitState::Claimed,
+            state: Stage::Claimed,
             handle: String::new(),
             intent_at: jiff::Timestamp::now(),
             fence: 1,
@@ -342,8 +343,8 @@ impl<C: Phases> Engine<'_, C> {
 
     /// Notes that the vendor took the commit. Nothing, if another worker has the unit.
     async fn accepted(&self, unit: &mut Unit) -> Result<Option<Next>> {
-        if unit.state != UnitState::Accepted {
-            unit.state = UnitState::Accepted;
+        if unit.state != Stage::Accepted {
+            unit.state = Stage::Accepted;
             if !self.journal.keep(unit, Vec::new(), true).await? {
                 return Ok(None);
             }
@@ -362,7 +363,7 @@ impl<C: Phases> Engine<'_, C> {
         for place in &places {
             unit.slots[*place].outcome = Some(Recorded::withdrawn());
         }
-        unit.state = UnitState::Settled;
+        unit.state = Stage::Settled;
         self.journal.keep(&unit, places, false).await.map(|_| Vec::new())
     }
 
@@ -389,7 +390,7 @@ impl<C: Phases> Engine<'_, C> {
             }
         }
         if outcomes.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Unknown(_))) {
-            unit.state = UnitState::Settled;
+            unit.state = Stage::Settled;
         }
         for (place, outcome) in &outcomes {
             unit.slots[*place].outcome = Some(Recorded::new(outcome));

@@ -8,7 +8,8 @@ CREATE TABLE unit (
                                              -- accepted: the vendor took it; settled: each order has an end
     handle      TEXT   NOT NULL,             -- the vendor's ids, as JSON: what commit, settle and reconcile need
     orders      BIGINT NOT NULL,             -- how many
-    intent_at   BIGINT NOT NULL,             -- when the commit was first meant, in milliseconds since 1970
+    claimed_at  BIGINT NOT NULL,             -- in milliseconds since 1970, as all times
+    intent_at   BIGINT NOT NULL,             -- when the commit was first meant
     worker      TEXT   NOT NULL,             -- who works on it; empty: nobody
     fence       BIGINT NOT NULL,             -- rises with each worker that takes it; only the last one may write
     held_until  BIGINT NOT NULL,             -- until then a commit may be on its way, whatever became of its worker
@@ -24,6 +25,7 @@ CREATE TABLE booking (
     revision     BIGINT NOT NULL,
     unit         TEXT   NOT NULL REFERENCES unit (id),
     position     BIGINT NOT NULL,            -- its place in the unit, from 0
+    place        BIGINT NOT NULL,            -- its place among the orders that the run was given, from 0
     tie          TEXT   NOT NULL,            -- the vendor's id by which its answer is found; may be empty
     payload_hash TEXT   NOT NULL,            -- SHA-256 of the canonical JSON; no address is kept
     outcome      TEXT,                       -- booked, rejected, failed, unknown, not_sent; withdrawn: not sent, and to be

@@ -14,9 +14,10 @@ async fn shared() -> Option<(Journal, String)> {
 }
 
 fn unit(account: &str, id: &str, orders: &[&str]) -> Unit {
-    let slot = |order: &&str| Slot {
+    let slot = |(place, order): (usize, &&str)| Slot {
         order: OrderId::new(*order).unwrap(),
         revision: 0,
+        place: place as i64,
         tie: format!("tie of {order}"),
         payload_hash: "00".repeat(32),
         outcome: None,
@@ -25,11 +26,11 @@ fn unit(account: &str, id: &str, orders: &[&str]) -> Unit {
         id: format!("{account} {id}"),
         vendor: Vendor::Xps,
         account: account.to_owned(),
-        state: UnitState::Claimed,
+        state: Stage::Claimed,
         handle: String::new(),
         intent_at: jiff::Timestamp::now(),
         fence: 1,
-        slots: orders.iter().map(slot).collect(),
+        slots: orders.iter().enumerate().map(slot).collect(),
     }
 }
 
@@ -64,15 +65,15 @@ async fn a_worker_that_lost_its_lease_can_neither_commit_nor_write() {
     let other = join(&journal, &account, LONG).await;
     let mut unit = unit(&account, "one", &["a", "b"]);
     journal.claim(&slow, unit.clone()).await.unwrap();
-    unit.state = UnitState::Intent;
+    unit.state = Stage::Intent;
     assert!(journal.keep(&unit, vec![0, 1], true).await.unwrap());
     tokio::time::sleep(Duration::from_millis(5)).await;
 
     let taken = journal.take(&other, &unit.id).await.unwrap().unwrap();
-    assert_eq!((taken.fence, taken.state, taken.slots.len()), (2, UnitState::Intent, 2));
+    assert_eq!((taken.fence, taken.state, taken.slots.len()), (2, Stage::Intent, 2));
     assert_eq!(taken.slots[1].tie, "tie of b");
     assert!(!journal.hold(&unit, LONG).await.unwrap(), "it may not send a commit");
-    unit.state = UnitState::Settled;
+    unit.state = Stage::Settled;
     unit.slots[0].outcome = Some(Recorded::new(&Outcome::Booked(crate::Booked::default())));
     assert!(!journal.keep(&unit, vec![0], false).await.unwrap(), "it may not write");
     journal.release(unit.clone()).await.unwrap();
@@ -88,7 +89,7 @@ async fn a_unit_is_taken_only_from_the_dead_and_after_its_commit() {
     let other = join(&journal, &account, LONG).await;
     let mut unit = unit(&account, "one", &["a"]);
     journal.claim(&dying, unit.clone()).await.unwrap();
-    unit.state = UnitState::Intent;
+    unit.state = Stage::Intent;
     journal.keep(&unit, vec![0], true).await.unwrap();
     let take = async || journal.take(&other, &unit.id).await.unwrap().is_some();
     assert!(!take().await, "it is alive");
@@ -135,7 +136,7 @@ async fn a_row_that_is_not_as_it_was_written_is_refused() {
         assert_eq!(journal.latest(Vendor::Xps, "main", &[&unit.slots[0].order]).await.unwrap().len(), 1);
     }
     let mut unit = unit;
-    unit.state = UnitState::Intent;
+    unit.state = Stage::Intent;
     journal.keep(&unit, vec![0], true).await.unwrap();
     execute(&journal, "UPDATE unit SET handle = '7'").await;
     let error = journal.take(&worker, &unit.id).await.unwrap_err();

@@ -12,23 +12,25 @@ const SEAL: usize = 8;
 /// The outcome of an order whose unit was made harmless before anything came of it: it goes out anew.
 const WITHDRAWN: &str = "withdrawn";
 
-/// How far a unit is.
+/// How far a unit is, and each order in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UnitState {
-    /// Its orders are taken, and no money can move yet.
+#[non_exhaustive]
+pub enum Stage {
+    /// A run has taken it, and no money can move yet.
     Claimed,
-    /// Its commit may be on its way.
+    /// Its booking may be on its way to the vendor.
     Intent,
-    /// The vendor took the commit and works on it.
+    /// The vendor took the booking and works on it.
     Accepted,
-    /// Each of its orders has an end.
+    /// Each order has its end.
     Settled,
 }
 
-impl UnitState {
+impl Stage {
     const ALL: [Self; 4] = [Self::Claimed, Self::Intent, Self::Accepted, Self::Settled];
 
-    pub(super) fn name(self) -> &'static str {
+    /// The name in the journal.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
             Self::Intent => "intent",
@@ -48,7 +50,7 @@ pub struct Unit {
     pub(crate) id: String,
     pub(crate) vendor: Vendor,
     pub(crate) account: String,
-    pub(crate) state: UnitState,
+    pub(crate) state: Stage,
     /// The vendor's ids, as JSON.
     pub(crate) handle: String,
     pub(crate) intent_at: jiff::Timestamp,
@@ -69,6 +71,8 @@ impl Unit {
 pub(crate) struct Slot {
     pub(crate) order: OrderId,
     pub(crate) revision: u32,
+    /// Its place among the orders that the run was given.
+    pub(crate) place: i64,
     pub(crate) tie: String,
     pub(crate) payload_hash: String,
     pub(crate) outcome: Option<Recorded>,
@@ -81,22 +85,27 @@ impl Slot {
             Some(outcome) => (outcome.name.as_str(), outcome.detail.as_str()),
             None => ("", ""),
         };
-        let (revision, position) = (self.revision.to_string(), position.to_string());
-        let order = self.order.as_str();
-        seal(&[vendor, account, order, &revision, unit, &position, &self.tie, &self.payload_hash, name, detail])
+        let [revision, position, place] =
+            [i64::from(self.revision), position, self.place].map(|number| number.to_string());
+        let (order, tie, hash) = (self.order.as_str(), self.tie.as_str(), self.payload_hash.as_str());
+        seal(&[vendor, account, order, &revision, unit, &position, &place, tie, hash, name, detail])
     }
 
-    /// Reads a row that begins with `order_id, revision, unit, position, tie, payload_hash, outcome, detail, seal`.
-    /// Nothing, if it is not as it was written.
+    /// The columns that [`of`](Self::of) reads, in its order.
+    pub(super) const COLUMNS: &'static str =
+        "order_id, revision, unit, position, place, tie, payload_hash, outcome, detail, booking.seal";
+
+    /// Reads a row that begins with [`COLUMNS`](Self::COLUMNS). Nothing, if it is not as it was written.
     pub(super) fn of(row: &AnyRow, vendor: &str, account: &str) -> Result<Option<Self>, sqlx::Error> {
-        let (name, detail): (Option<String>, Option<String>) = (row.try_get(6)?, row.try_get(7)?);
+        let (name, detail): (Option<String>, Option<String>) = (row.try_get(7)?, row.try_get(8)?);
         let outcome = name.map(|name| Recorded { name, detail: detail.unwrap_or_default() });
         let order: String = row.try_get(0)?;
         let (Ok(order), Ok(revision)) = (OrderId::new(order), u32::try_from(row.try_get::<i64, _>(1)?)) else {
             return Ok(None);
         };
-        let slot = Self { order, revision, tie: row.try_get(4)?, payload_hash: row.try_get(5)?, outcome };
-        let (unit, seal): (String, String) = (row.try_get(2)?, row.try_get(8)?);
+        let (place, tie, payload_hash) = (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
+        let slot = Self { order, revision, place, tie, payload_hash, outcome };
+        let (unit, seal): (String, String) = (row.try_get(2)?, row.try_get(9)?);
         Ok((slot.seal(vendor, account, &unit, row.try_get(3)?) == seal).then_some(slot))
     }
 }

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{OrderId, Result};
 
+/// How many rows one statement writes. SQLite looks each `$n` up among all others, so that thousands take seconds.
+const ROWS: usize = 64;
+
 /// A write, and who waits for it.
 type Waiting = (Arc<Write>, oneshot::Sender<Told>);
 /// What a writer is told: the error is shared by all whose writes were in the transaction.
@@ -149,7 +152,8 @@ impl Writer<'_, '_> {
         let (unit, now) = (self.unit, self.dialect.now());
         let insert = format!(
             "INSERT INTO unit (id, vendor, account, wave, state, handle, orders, intent_at, worker, fence, held_until, seal, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, 0, $10, {now}) ON CONFLICT (id) DO NOTHING"
+             claimed_at, updated_at) VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, 0, $10, {now}, {now}) \
+             ON CONFLICT (id) DO NOTHING"
         );
         sqlx::query(AssertSqlSafe(insert))
             .bind(unit.id.as_str())
@@ -234,32 +238,34 @@ impl Writer<'_, '_> {
 
     /// Writes the rows of some of the unit's orders, and gives how many there were.
     async fn write_slots(&mut self, slots: &[usize], conflict: &str) -> sqlx::Result<u64> {
-        const COLUMNS: usize = 11;
-        if slots.is_empty() {
-            return Ok(0);
-        }
-        let insert = format!(
-            "INSERT INTO booking (vendor, account, order_id, revision, unit, position, tie, payload_hash, outcome, detail, \
-             seal, updated_at) VALUES {} ON CONFLICT {conflict}",
-            places(slots.len(), COLUMNS, self.dialect.now())
-        );
+        const COLUMNS: usize = 12;
         let (vendor, account, unit) = (self.unit.vendor.name(), self.unit.account.as_str(), self.unit.id.as_str());
-        let mut query = sqlx::query(AssertSqlSafe(insert));
-        for place in slots {
-            let (slot, position): (&Slot, _) = (&self.unit.slots[*place], *place as i64);
-            query = query
-                .bind(vendor)
-                .bind(account)
-                .bind(slot.order.as_str())
-                .bind(i64::from(slot.revision))
-                .bind(unit)
-                .bind(position)
-                .bind(slot.tie.as_str())
-                .bind(slot.payload_hash.as_str())
-                .bind(slot.outcome.as_ref().map(|outcome| outcome.name.as_str()))
-                .bind(slot.outcome.as_ref().map(|outcome| outcome.detail.as_str()))
-                .bind(slot.seal(vendor, account, unit, position));
+        let mut rows = 0;
+        for slots in slots.chunks(ROWS) {
+            let insert = format!(
+                "INSERT INTO booking (vendor, account, order_id, revision, unit, position, place, tie, payload_hash, \
+                 outcome, detail, seal, updated_at) VALUES {} ON CONFLICT {conflict}",
+                places(slots.len(), COLUMNS, self.dialect.now())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(insert));
+            for place in slots {
+                let (slot, position): (&Slot, _) = (&self.unit.slots[*place], *place as i64);
+                query = query
+                    .bind(vendor)
+                    .bind(account)
+                    .bind(slot.order.as_str())
+                    .bind(i64::from(slot.revision))
+                    .bind(unit)
+                    .bind(position)
+                    .bind(slot.place)
+                    .bind(slot.tie.as_str())
+                    .bind(slot.payload_hash.as_str())
+                    .bind(slot.outcome.as_ref().map(|outcome| outcome.name.as_str()))
+                    .bind(slot.outcome.as_ref().map(|outcome| outcome.detail.as_str()))
+                    .bind(slot.seal(vendor, account, unit, position));
+            }
+            rows += query.execute(&mut **self.transaction).await?.rows_affected();
         }
-        Ok(query.execute(&mut **self.transaction).await?.rows_affected())
+        Ok(rows)
     }
 }

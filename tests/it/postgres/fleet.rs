@@ -69,9 +69,9 @@ impl Fleet<'_> {
         command.stderr(stderr).spawn().unwrap()
     }
 
-    /// Works until each worker ended by itself; every so often one is killed, and a new one takes its place. Gives how
-    /// many were killed.
-    async fn work(&self, seed: u64) -> usize {
+    /// Works until each worker ended by itself; every so often, while there is something to pay for, one is killed, and a
+    /// new one takes its place. Gives how many were killed.
+    async fn work(&self, orders: usize, sandbox: &Sandbox, seed: u64) -> usize {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut workers: Vec<Option<Child>> = (0..WORKERS).map(|place| Some(self.worker(place))).collect();
         let (started, mut kills, mut next) = (Instant::now(), 0, Instant::now() + EVERY);
@@ -87,9 +87,8 @@ impl Fleet<'_> {
                 }
             }
             let place = random.usize(..WORKERS);
-            if Instant::now() >= next
-                && let Some(child) = &mut workers[place]
-            {
+            let due = Instant::now() >= next && sandbox.ledger().orders() < orders;
+            if due && let Some(child) = &mut workers[place] {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 workers[place] = Some(self.worker(place));
@@ -111,7 +110,7 @@ async fn survives(vendor: Vendor, orders: usize) {
         let fleet = Fleet { folder: folder.path(), vendor, journal: &address, base_url };
         fleet.sample(orders);
         let started = Instant::now();
-        let kills = fleet.work(7).await;
+        let kills = fleet.work(orders, &sandbox, 7).await;
         let ledger = sandbox.ledger();
         println!("{vendor}: {orders} orders, {WORKERS} workers, {kills} killed, {:.1?}", started.elapsed());
         assert!(kills > 0, "nobody was killed");
