@@ -176,6 +176,11 @@ impl Sandbox {
         lock(&self.world.ledger).clone()
     }
 
+    /// From now on these faults and no others; their calls are counted anew.
+    pub fn set_faults(&self, faults: Faults) {
+        self.world.faults.change(faults);
+    }
+
     /// How many calls had a fault so far.
     pub fn faults_injected(&self) -> u64 {
         self.world.faults.injected()

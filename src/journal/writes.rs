@@ -73,7 +73,9 @@ impl Queue {
                 Err(oneshot::error::TryRecvError::Closed) => continue,
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
-            let waiting = std::mem::take(&mut *self.waiting());
+            let mut waiting = std::mem::take(&mut *self.waiting());
+            // What a dropped run still meant to write is void.
+            waiting.retain(|(_, done)| !done.is_closed());
             let written = write_all(&mut link, store.dialect, &waiting).await;
             let written = link.seen(written);
             // A server that was gone for a moment: the same once more, on a new connection.

@@ -67,17 +67,32 @@ use plan::{What, When};
 
 /// A plan at work.
 pub(super) struct Injector {
-    faults: Faults,
+    plan: Mutex<Plan>,
     seed: u64,
-    /// How many calls each rule has met.
-    calls: Mutex<Vec<u64>>,
     injected: AtomicU64,
+}
+
+/// What goes wrong now.
+struct Plan {
+    faults: Faults,
+    /// How many calls each rule has met.
+    calls: Vec<u64>,
+}
+
+impl Plan {
+    fn new(faults: Faults) -> Self {
+        Self { calls: vec![0; faults.0.len()], faults }
+    }
 }
 
 impl Injector {
     pub(super) fn new(faults: Faults, seed: u64) -> Self {
-        let calls = Mutex::new(vec![0; faults.0.len()]);
-        Self { faults, seed: number(seed, "faults"), calls, injected: AtomicU64::new(0) }
+        Self { plan: Mutex::new(Plan::new(faults)), seed: number(seed, "faults"), injected: AtomicU64::new(0) }
+    }
+
+    /// From now on other things go wrong.
+    pub(super) fn change(&self, faults: Faults) {
+        *lock(&self.plan) = Plan::new(faults);
     }
 
     /// How many calls had a fault.
@@ -88,7 +103,9 @@ impl Injector {
     /// What is to go wrong with this call. Every rule that it concerns counts it.
     fn draw(&self, operation: &Operation) -> Option<What> {
         let mut due = None;
-        for (place, (rule, calls)) in self.faults.0.iter().zip(lock(&self.calls).iter_mut()).enumerate() {
+        let mut plan = lock(&self.plan);
+        let Plan { faults, calls } = &mut *plan;
+        for (place, (rule, calls)) in faults.0.iter().zip(calls).enumerate() {
             if rule.concerns(operation) {
                 *calls += 1;
                 if due.is_none() && rule.when.is_due(*calls, chance(self.seed, place as u64, *calls)) {

@@ -18,13 +18,13 @@ const VENDORS: [&str; 3] = ["smartsend", "xps", "deftship"];
 const TOKEN: &str = "q7-very-secret-token";
 
 /// A folder for one test, in which the command runs.
-struct Desk(TempDir);
+pub(crate) struct Desk(TempDir);
 
 /// What a command left, as text.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Desk {
@@ -32,7 +32,12 @@ impl Desk {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    /// A folder whose journals cost no time.
+    pub(crate) fn in_memory() -> Self {
+        Self(crate::scratch::folder())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -40,12 +45,12 @@ impl Desk {
         fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).unwrap()
     }
 
     /// The command with these arguments, and none of the developer's own credentials.
-    fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("shipbatch"));
         command.args(arguments.split_whitespace()).current_dir(self.path());
         let ours =
@@ -61,7 +66,7 @@ impl Desk {
     }
 
     /// Writes sample orders into `orders.jsonl`, one of them spoilt.
-    fn sample(&self, vendor: &str, count: usize, spoil: impl Fn(usize, &mut Value)) {
+    pub(crate) fn sample(&self, vendor: &str, count: usize, spoil: impl Fn(usize, &mut Value)) {
         let ended = self.run(&format!("sample --vendor {vendor} --count {count} --seed 7"));
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         let mut lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -89,7 +94,7 @@ impl From<Output> for Ended {
 
 impl Ended {
     /// That it stopped before anything was done, and what it said.
-    fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{}", self.stderr);
         self.stderr
     }
@@ -254,6 +259,21 @@ fn smartsend_can_book_by_batches_and_any_vendor_at_a_rate() {
     assert!(started.elapsed() >= std::time::Duration::from_millis(200));
     let refused = desk.book("xps", "--via-batches").refused();
     insta::assert_snapshot!(refused, @"error: --via-batches: xps books by batches as it is");
+}
+
+#[test]
+fn a_lost_booking_is_looked_for_as_long_as_it_is_doubted() {
+    for (doubt, least) in [("100ms", 100), ("600ms", 600)] {
+        let desk = Desk::new();
+        desk.sample("xps", 3, |_, _| {});
+        let started = std::time::Instant::now();
+        let ended = desk.book("xps", &format!("--faults xps.book_batch:drop-before@1 --doubt {doubt} --poll 5ms"));
+        assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("\nsandbox ledger: 3 orders charged once\n"), "{}", ended.stdout);
+        // The looks are spread over all of the time, and the last of them ends it.
+        let took = started.elapsed().as_millis();
+        assert!((least..least + 5000).contains(&took), "{doubt}: {took} ms");
+    }
 }
 
 #[test]
@@ -576,6 +596,10 @@ fn wrong_flags_stop_the_run() {
         "sail",
     ] {
         assert!(desk.run(arguments).refused().starts_with("error: "), "{arguments}");
+    }
+    for flag in ["doubt", "poll"] {
+        let refused = desk.run(&format!("book orders.jsonl --vendor xps --journal wave.db --{flag} 0s")).refused();
+        assert!(refused.contains(&format!("'--{flag} <TIME>': not above zero")), "{refused}");
     }
     let deadline = "book orders.jsonl --vendor xps --journal wave.db --sandbox --deadline soon";
     insta::assert_snapshot!(desk.run(deadline).refused(), @"

@@ -9,16 +9,28 @@ mod lower;
 mod by_hand;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod damage;
 mod examples;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod faults;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod invariants;
 #[cfg(feature = "sqlite")]
 mod journal;
 mod lowering;
 mod mocks;
 #[cfg(all(feature = "sandbox", feature = "postgres"))]
 mod postgres;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod scratch;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod simulation;
 mod spec;
+#[cfg(all(feature = "cli", unix))]
+mod torture;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod waves;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod ways;
 mod wire;

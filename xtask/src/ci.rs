@@ -2,12 +2,15 @@
 
 use std::{fs, process::Command};
 
-use crate::{Result, demo, generate, lower, program, root, run};
+use crate::{Result, demo, generate, lower, postgres, program, root, run};
 
 /// The features that need nothing but a Rust toolchain, hence all that is tested: native-tls wants OpenSSL's headers.
 const FEATURES: &str = "cli,schemars";
 
-/// Formatting, lints, the README's test command, documentation, snapshots, an independent validator over the specs,
+/// How many waves are simulated: as many as take about two minutes.
+const SIMULATIONS: &str = "2000";
+
+/// Formatting, lints, the README's test command, the tests that need a PostgreSQL, documentation, snapshots, an independent validator over the specs,
 /// and the demo with its PDFs looked at by an independent tool.
 pub(crate) fn all() -> Result {
     run_cargo(&["fmt", "--all", "--check"])?;
@@ -15,7 +18,8 @@ pub(crate) fn all() -> Result {
     for features in [&["--no-default-features"][..], &["--no-default-features", "--features", "sqlite"], &[]] {
         run_cargo(&[&["clippy", "--quiet", "--lib"], features, &["--", "-D", "warnings"]].concat())?;
     }
-    run(&mut readme_tests()?)?;
+    run(readme_tests()?.env("SHIPBATCH_SIMULATIONS", SIMULATIONS))?;
+    postgres::with(&mut program("cargo", &["test", "--features", FEATURES, "--test", "it", "postgres"]))?;
     run(program("cargo", &["doc", "--quiet", "--no-deps", "--features", FEATURES]).env("RUSTDOCFLAGS", "-D warnings"))?;
     generate::check()?;
     validate()?;

@@ -1,4 +1,5 @@
-//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask ci`.
+//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask torture`,
+//! `cargo xtask postgres`, `cargo xtask ci`.
 
 use std::{
     env,
@@ -12,10 +13,14 @@ mod generate;
 #[path = "../../openapi/lower.rs"]
 #[allow(dead_code, reason = "build.rs and the tests use the rest")]
 mod lower;
+mod postgres;
+mod torture;
 
 const USAGE: &str = "\
 cargo xtask generate [--check]   check the specs, generate the clients anew, refresh the snapshots (or refuse stale ones)
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
+cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
+cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
 cargo xtask ci                   all that CI runs";
 
 type Result<T = ()> = std::result::Result<T, String>;
@@ -27,6 +32,8 @@ fn main() -> ExitCode {
         ["generate"] => generate::refresh(),
         ["generate", "--check"] => generate::check(),
         ["demo"] => demo::waves(),
+        ["torture"] => torture::all(),
+        ["postgres", "--", command, arguments @ ..] => postgres::with(&mut program(command, arguments)),
         ["ci"] => ci::all(),
         _ => Err(USAGE.to_owned()),
     };

@@ -87,6 +87,15 @@ async fn a_dropped_connection_gives_no_answer() {
 }
 
 #[tokio::test]
+async fn faults_can_change_and_end() {
+    let api = Api::start("xps.create_batch:500").await;
+    assert_eq!(api.create_batch().await.unwrap().status(), 500);
+    api.sandbox.set_faults("xps.create_batch:429(0)@1".parse().unwrap());
+    let answers = [api.create_batch().await, api.create_batch().await].map(|answer| answer.unwrap().status().as_u16());
+    assert_eq!((answers, api.sandbox.faults_injected()), ([429, 201], 2));
+}
+
+#[tokio::test]
 async fn a_busy_vendor_says_when_to_come_again() {
     let api = Api::start("xps.create_batch:429@1,xps.create_batch:429(3)@2,xps.create_batch:429-date(60)@3").await;
     let mut said = Vec::new();

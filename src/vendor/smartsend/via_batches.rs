@@ -86,7 +86,7 @@ impl ViaBatches {
         }
         let mut ends = Vec::with_capacity(found.len());
         for (place, shipments) in found {
-            let [shipment] = shipments.as_slice() else { continue };
+            let Some(shipment) = decisive(&shipments) else { continue };
             match end(shipment, None) {
                 Some(Outcome::Booked(mut booked)) => {
                     booked.batch = Some(id.to_string());
@@ -101,6 +101,18 @@ impl ViaBatches {
             ends.retain(|(_, end)| end.booked().is_some());
         }
         Ok(ends)
+    }
+}
+
+/// Of an order's shipments the one that says what became of it. Those of earlier tries may be as young as the batch, whose
+/// time is in whole seconds: drafts that were left behind, which have no end, and failures. Of two that are booked none is
+/// surely the order's.
+fn decisive(shipments: &[types::Shipment]) -> Option<&types::Shipment> {
+    let mut booked = shipments.iter().filter(|shipment| matches!(end(shipment, None), Some(Outcome::Booked(_))));
+    match (booked.next(), booked.next()) {
+        (Some(shipment), None) => Some(shipment),
+        (None, _) => shipments.iter().find(|shipment| end(shipment, None).is_some()),
+        (Some(_), Some(_)) => None,
     }
 }
 
