@@ -35,6 +35,14 @@ impl Dialect {
         }
     }
 
+    /// Begins a transaction; never one inside another, whose end would say nothing.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
     /// Ends a query for a row to be changed: one that another worker is changing is left to it.
     pub(super) fn skip_locked(self) -> &'static str {
         match self {
@@ -61,7 +69,7 @@ pub(super) struct Link {
     address: String,
     dialect: Dialect,
     pub(super) connection: AnyConnection,
-    /// A statement failed on it. The next user makes a new one, where there is a server.
+    /// A statement failed on it.
     broken: bool,
     used: Instant,
     mark: Option<Mark>,
@@ -170,8 +178,13 @@ impl Link {
         Ok(Self { name, address, dialect, connection, broken: false, used: Instant::now(), mark: None })
     }
 
-    /// Connects again where the last use ended in an error, or is long ago and the server is gone.
+    /// Connects again where the last use ended in an error, or is long ago and the server is gone. A file that could not be
+    /// written is not written again: what a transaction that failed leaves open would swallow the next ones.
     async fn renew(&mut self) -> Result<()> {
+        if self.dialect == Dialect::Sqlite && self.broken {
+            let text = format!("journal {}: an earlier write failed, and nothing is written after it", self.name);
+            return Err(Error::new(Kind::Journal, text));
+        }
         if self.dialect == Dialect::Postgres {
             let cut = self.broken || (self.used.elapsed() > IDLE && self.connection.ping().await.is_err());
             if cut {

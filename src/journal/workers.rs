@@ -107,7 +107,7 @@ impl Journal {
 /// Enters a worker, and tells it the wave of those that are there already.
 async fn enter(connection: &mut sqlx::AnyConnection, dialect: Dialect, worker: &mut Worker) -> sqlx::Result<()> {
     let (vendor, account) = (worker.vendor.name(), worker.account.clone());
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(dialect.begin()).await?;
     lock_account(&mut transaction, dialect, vendor, &account).await?;
     let dead = format!("DELETE FROM worker WHERE vendor = $1 AND account = $2 AND alive_until <= {}", dialect.now());
     sqlx::query(AssertSqlSafe(dead)).bind(vendor).bind(account.as_str()).execute(&mut *transaction).await?;

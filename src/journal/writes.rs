@@ -14,7 +14,7 @@ use super::{
     unit::{Slot, Unit, places},
     workers::lock_account,
 };
-use crate::{OrderId, Result};
+use crate::{Error, OrderId, Result, error::Kind};
 
 /// How many rows one statement writes. SQLite looks each `$n` up among all others, so that thousands take seconds.
 const ROWS: usize = 64;
@@ -67,7 +67,7 @@ impl Queue {
             self.waiting().push((write.clone(), done));
             let mut link = store.link().await?;
             match ended.try_recv() {
-                Ok(told) => return said(store, told),
+                Ok(told) => return said(told),
                 // Whoever took this write was dropped before its transaction ended: it may or may not be on disk, and is
                 // written so that twice is once.
                 Err(oneshot::error::TryRecvError::Closed) => continue,
@@ -87,7 +87,7 @@ impl Queue {
                 Err(error) => tell(waiting, std::iter::repeat(Err(error.to_string()))),
             }
             return match ended.try_recv() {
-                Ok(told) => said(store, told),
+                Ok(told) => said(told),
                 Err(_) => Err(store.failed("a write was lost")),
             };
         }
@@ -105,13 +105,13 @@ fn tell(waiting: Vec<Waiting>, told: impl Iterator<Item = Told>) {
     }
 }
 
-fn said(store: &Store, told: Told) -> Result<Written> {
-    told.map_err(|text| store.failed(&text))
+fn said(told: Told) -> Result<Written> {
+    told.map_err(|text| Error::new(Kind::Journal, text))
 }
 
 async fn write_all(link: &mut Link, dialect: Dialect, waiting: &[Waiting]) -> sqlx::Result<Vec<Written>> {
     let next = link.next();
-    let mut transaction = link.connection.begin().await?;
+    let mut transaction = link.connection.begin_with(dialect.begin()).await?;
     // In one order everywhere, so that no two workers wait for each other.
     let claims: BTreeSet<(&str, &str)> = waiting
         .iter()

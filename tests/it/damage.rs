@@ -69,7 +69,7 @@ struct Figures {
     refused: usize,
     reconciled: usize,
     paid_twice: usize,
-    unclear: usize,
+    unclear: Vec<String>,
 }
 
 /// What a resume with a hurt journal came to.
@@ -192,7 +192,9 @@ impl Scene {
             Ok(_) => figures.reconciled += 1,
             Err(error) => {
                 figures.refused += 1;
-                figures.unclear += usize::from(!is_clear(&error) || self.charges() > charges);
+                if !is_clear(&error) || self.charges() > charges {
+                    figures.unclear.push(format!("{error}; {} charged", self.charges() - charges));
+                }
             }
         }
         figures.paid_twice += self.paid_twice() - paid_twice;
@@ -215,6 +217,8 @@ async fn half_way(scene: &Scene, dice: &mut Rng) -> (Files, Files) {
         journal = Journal::open(scene.files().journal()).await.unwrap();
     }
     book_until(scene, &journal, dice.u32(4..60)).await;
+    // What was sent when the run was dropped is done by then: it is no charge of the next run.
+    tokio::time::sleep(Duration::from_millis(30)).await;
     // Copied while it is open: closed, it would have no log any more.
     (scene.files().copy(&scene.scratch, "hurt.db"), older)
 }
@@ -236,7 +240,8 @@ fn judge(tally: &Tally) {
     for ((what, damage), figures) in tally {
         eprintln!("{what:<9} {:<22} {figures:?}", format!("{damage:?}"));
     }
-    let bad: Vec<_> = tally.iter().filter(|(_, figures)| figures.paid_twice + figures.unclear > 0).collect();
+    let bad: Vec<_> =
+        tally.iter().filter(|(_, figures)| figures.paid_twice > 0 || !figures.unclear.is_empty()).collect();
     assert!(bad.is_empty(), "paid twice, or refused without a clear error: {bad:#?}");
 }
 

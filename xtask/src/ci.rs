@@ -10,16 +10,18 @@ const FEATURES: &str = "cli,schemars";
 /// How many waves are simulated: as many as take about two minutes.
 const SIMULATIONS: &str = "2000";
 
-/// Formatting, lints, the README's test command, the tests that need a PostgreSQL, documentation, snapshots, an independent validator over the specs,
-/// and the demo with its PDFs looked at by an independent tool.
+/// How many orders processes share that are killed.
+const FLEET: &str = "5000";
+
+/// Formatting, lints, the README's test command beside a PostgreSQL server, documentation, snapshots, an independent
+/// validator over the specs, and the demo with its PDFs looked at by an independent tool.
 pub(crate) fn all() -> Result {
     run_cargo(&["fmt", "--all", "--check"])?;
     run_cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"])?;
     for features in [&["--no-default-features"][..], &["--no-default-features", "--features", "sqlite"], &[]] {
         run_cargo(&[&["clippy", "--quiet", "--lib"], features, &["--", "-D", "warnings"]].concat())?;
     }
-    run(readme_tests()?.env("SHIPBATCH_SIMULATIONS", SIMULATIONS))?;
-    postgres::with(&mut program("cargo", &["test", "--features", FEATURES, "--test", "it", "postgres"]))?;
+    postgres::with(readme_tests()?.env("SHIPBATCH_SIMULATIONS", SIMULATIONS).env("SHIPBATCH_FLEET", FLEET))?;
     run(program("cargo", &["doc", "--quiet", "--no-deps", "--features", FEATURES]).env("RUSTDOCFLAGS", "-D warnings"))?;
     generate::check()?;
     validate()?;

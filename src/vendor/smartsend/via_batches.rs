@@ -66,8 +66,8 @@ impl ViaBatches {
 
     /// The ends of a batch's orders, found in the list of all shipments by their identifier.
     ///
-    /// A shipment that is older than the batch is not of it. Where two shipments could be the order's, or where there are
-    /// more or fewer failures than the batch counts, nothing is said of them.
+    /// A shipment that is older than the batch is not of it. Where two that are booked could be the order's, or where there
+    /// are more or fewer failures than the batch counts, nothing is said of them.
     async fn find(&self, unit: &Unit, batch: &types::BookingBatch, id: Uuid) -> Result<Vec<(usize, Outcome)>> {
         let wanted: HashMap<&str, usize> = open(unit).map(|place| (unit.slots[place].tie.as_str(), place)).collect();
         let mut found: HashMap<usize, Vec<types::Shipment>> = HashMap::new();

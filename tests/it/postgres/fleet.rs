@@ -13,8 +13,6 @@ use super::with_database;
 
 /// How many work at a time.
 const WORKERS: usize = 4;
-/// How often one of them is killed.
-const EVERY: Duration = Duration::from_secs(1);
 /// By when a wave has to be done. It ends by itself; this is for one that does not.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -74,7 +72,9 @@ impl Fleet<'_> {
     async fn work(&self, orders: usize, sandbox: &Sandbox, seed: u64) -> usize {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut workers: Vec<Option<Child>> = (0..WORKERS).map(|place| Some(self.worker(place))).collect();
-        let (started, mut kills, mut next) = (Instant::now(), 0, Instant::now() + EVERY);
+        // One a second, or more where there is less to do.
+        let every = Duration::from_secs(1).min(Duration::from_micros(200) * orders as u32);
+        let (started, mut kills, mut next) = (Instant::now(), 0, Instant::now() + every);
         while workers.iter().any(Option::is_some) {
             assert!(started.elapsed() < PATIENCE, "the wave does not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -93,7 +93,7 @@ impl Fleet<'_> {
                 child.wait().unwrap();
                 workers[place] = Some(self.worker(place));
                 kills += 1;
-                next = Instant::now() + EVERY;
+                next = Instant::now() + every;
             }
         }
         kills
