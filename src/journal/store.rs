@@ -295,6 +295,13 @@ impl Mark {
     }
 }
 
+impl Drop for Mark {
+    /// Closing the file is not enough: a child process that is about to start holds it for a moment longer.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn migrations() -> Migrator {
     let first = include_str!("0001.sql").into_sql_str();
     Migrator::with_migrations(vec![Migration::new(1, "units and bookings".into(), MigrationType::Simple, first, false)])

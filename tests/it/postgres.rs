@@ -78,13 +78,13 @@ async fn three_workers_do_a_wave_once_at_each_vendor() {
 }
 
 /// The same wave, by three workers at a time, each with a connection of its own.
-async fn three<'a, C, S: 'a>(
+async fn three<'a, C, S>(
     address: &str,
-    book: impl for<'j> Fn(&'j Journal) -> Booking<'j, C, &'a Vec<Order<S>>>,
+    book: impl for<'j> Fn(&'j Journal) -> Booking<'j, C, &'a Vec<Order<S>>> + Sync,
 ) -> Vec<Report>
 where
     C: shipbatch::Phases<Shipment = S>,
-    S: Send + Sync,
+    S: Send + Sync + 'a,
 {
     let run = async || {
         let journal = journal(address).await;
