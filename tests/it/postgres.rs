@@ -2,6 +2,7 @@
 //! `SHIPBATCH_TEST_DATABASE_URL`; `cargo xtask postgres` starts one for a command.
 
 mod fleet;
+mod simulation;
 
 use std::{
     io::Write,

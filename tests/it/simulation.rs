@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) mod polls;
-mod scenario;
+pub(crate) mod scenario;
 
 use polls::Polls;
 use scenario::Scenario;

@@ -37,6 +37,8 @@ pub(crate) struct Wave {
     pub(crate) concurrency: usize,
     /// How long a call may take.
     pub(crate) timeout: Duration,
+    /// How long a worker counts as alive, where several share the journal.
+    pub(crate) lease: Duration,
     pub(crate) polling: Polling,
 }
 
@@ -111,6 +113,7 @@ impl Wave {
             unit_size: 8,
             concurrency: 8,
             timeout: Duration::from_secs(1),
+            lease: Duration::from_secs(30),
             polling: polling(),
         }
     }
@@ -129,7 +132,7 @@ macro_rules! run {
     ($client:expr, $orders:expr, $journal:expr, $wave:expr, $stop:expr) => {{
         let orders = $orders;
         let booking = $client.book(&orders, $journal).unit_size($wave.unit_size).concurrency($wave.concurrency);
-        booking.polling($wave.polling.clone()).until($stop).run().await
+        booking.polling($wave.polling.clone()).lease($wave.lease).until($stop).run().await
     }};
 }
 

@@ -12,40 +12,40 @@ use crate::{
 
 /// A wave and all that happens to it.
 #[derive(Clone, Debug)]
-pub(super) struct Scenario {
-    pub(super) seed: u64,
-    pub(super) way: Way,
-    pub(super) wave: Wave,
-    pub(super) latency: Duration,
-    pub(super) reads: u32,
-    pub(super) faults: String,
-    pub(super) unknowable: Unknowable,
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) way: Way,
+    pub(crate) wave: Wave,
+    pub(crate) latency: Duration,
+    pub(crate) reads: u32,
+    pub(crate) faults: String,
+    pub(crate) unknowable: Unknowable,
     /// The runs that are stopped, before one that may end.
-    pub(super) stops: Vec<Stop>,
+    pub(crate) stops: Vec<Stop>,
 }
 
 /// A run that is dropped, or told to end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stop {
-    pub(super) polls: u32,
-    pub(super) at_once: bool,
+pub(crate) struct Stop {
+    pub(crate) polls: u32,
+    pub(crate) at_once: bool,
     /// It is not dropped, but told to end.
-    pub(super) told: bool,
-    pub(super) concurrency: usize,
+    pub(crate) told: bool,
+    pub(crate) concurrency: usize,
     /// The journal is closed and opened again before.
-    pub(super) reopen: bool,
+    pub(crate) reopen: bool,
 }
 
 impl Scenario {
     /// The wave, when nothing goes wrong any more.
-    pub(super) fn patient(&self) -> Wave {
+    pub(crate) fn patient(&self) -> Wave {
         let mut wave = self.wave.clone();
         wave.timeout = Duration::from_secs(10);
         wave.polling.patience = Duration::from_secs(20);
         wave
     }
 
-    pub(super) fn draw(seed: u64) -> Self {
+    pub(crate) fn draw(seed: u64) -> Self {
         let mut dice = Rng::with_seed(seed);
         let way = Way::ALL[dice.usize(..Way::ALL.len())];
         let rules: Vec<Rule> = (0..dice.usize(..4)).map(|_| Rule::draw(&mut dice, way)).collect();
@@ -82,6 +82,7 @@ fn wave(dice: &mut Rng) -> Wave {
         unit_size: dice.usize(1..=6),
         concurrency: dice.usize(1..=6),
         timeout: Duration::from_secs(10),
+        lease: Duration::from_secs(30),
         polling: Polling {
             first: Duration::from_millis(1),
             longest: Duration::from_millis(4),
