@@ -1,68 +1,92 @@
 //! Files that a vendor names by their address: fetched without the account's token, bounded, and checked.
+//!
+//! A download that breaks off goes on where it stopped, if the server says by an `ETag` that the file is still the same;
+//! else it starts over.
 
-use std::time::Duration;
+use std::path::Path;
 
-use bytes::{Bytes, BytesMut};
+use reqwest::{Method, Request, Response, Url};
 
-use crate::{Error, Result, error::Kind};
+use crate::{Error, Result, Transport, error::Kind, retry::Attempt};
 
-/// The most bytes of one file. A merged file of a hundred labels has a few megabytes.
-const LIMIT: usize = 64 * 1024 * 1024;
-/// Until a whole file is there.
-const TIMEOUT: Duration = Duration::from_secs(120);
+mod partial;
+mod tries;
+
+pub(crate) use partial::Partial;
+pub(crate) use tries::Tries;
+
 /// How often an address may lead to another: file stores redirect once or twice.
 const REDIRECTS: usize = 4;
 
-/// How often a file is asked for.
-const TRIES: u32 = 4;
-/// Before the second try; it doubles with each further one.
-const FIRST_DELAY: Duration = Duration::from_millis(200);
-/// The longest wait, whatever the server asks for.
-const LONGEST_DELAY: Duration = Duration::from_secs(20);
-
 /// A client that knows no token: an address in an answer may lead to any host.
+#[derive(Debug)]
 pub(crate) struct Downloads(reqwest::Client);
 
 impl Downloads {
     pub(crate) fn new() -> Result<Self> {
         let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
             .build()
             .map_err(|error| Error::input("the client for downloads could not be set up").with_source(error))?;
         Ok(Self(client))
     }
 
-    /// A PDF. A download moves no money: one that fails on the way is tried again.
-    pub(crate) async fn pdf(&self, address: &str) -> Result<Bytes> {
-        let mut delay = FIRST_DELAY;
-        for _ in 1..TRIES {
-            match self.once(address).await {
-                Err(error) if error.may_have_booked() || error.is_throttled() || !error.was_sent() => {
-                    tokio::time::sleep(error.retry_after().unwrap_or(delay).min(LONGEST_DELAY)).await;
-                    delay *= 2;
-                }
-                result => return result,
-            }
+    /// Fetches a PDF into a file. A download moves no money: it is repeated like a read of this account.
+    pub(crate) async fn pdf(&self, transport: &Transport, address: &str, path: &Path) -> Result<()> {
+        let url = Url::parse(address).map_err(|error| Error::input(format!("address of a file: {error}")))?;
+        let mut file = Partial::create(path).await?;
+        let mut tries = Tries::new(transport);
+        loop {
+            let error = match self.once(transport, &url, &mut file).await {
+                Ok(()) => return file.finish().await,
+                Err(Broken { attempt, error }) if tries.again(attempt).await => error,
+                Err(Broken { error, .. }) => return Err(error.after(tries.sent(), false)),
+            };
+            tracing::debug!(at = file.length(), %error, "a download goes on");
         }
-        self.once(address).await
     }
 
-    async fn once(&self, address: &str) -> Result<Bytes> {
-        let mut response = self.0.get(address).send().await.map_err(Error::from_transport)?;
+    async fn once(&self, transport: &Transport, url: &Url, file: &mut Partial) -> Result<(), Broken> {
+        let mut request = Request::new(Method::GET, url.clone());
+        *request.timeout_mut() = Some(transport.timeouts().read);
+        file.ask_for_the_rest(request.headers_mut());
+        let (result, attempt) = transport.fetch(&self.0, request).await;
+        let response = result.map_err(|error| Broken { attempt, error: Error::from_transport(error) })?;
         if !response.status().is_success() {
-            return Err(Error::from_response(response).await);
+            return Err(Broken { attempt, error: refused(response).await });
         }
-        let mut file = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(Error::from_transport)? {
-            if file.len() + chunk.len() > LIMIT {
-                return Err(Error::new(Kind::Unreadable, format!("the file is larger than {LIMIT} bytes")));
-            }
-            file.extend_from_slice(&chunk);
-        }
-        if !file.starts_with(b"%PDF-") {
-            return Err(Error::new(Kind::Unreadable, "the file is no PDF"));
-        }
-        Ok(file.freeze())
+        file.begin(&response).await?;
+        file.take(response).await
     }
 }
+
+/// Why there is no file at this address. That a good address ends is no fault: a fresh one may do.
+async fn refused(response: Response) -> Error {
+    match response.status().as_u16() {
+        status @ (401 | 403 | 404 | 410) => {
+            Error::new(Kind::NotFound, format!("the address of the file is no longer valid (HTTP {status})"))
+        }
+        _ => Error::from_response(response).await,
+    }
+}
+
+/// What an attempt failed with, and what that means for the next one.
+pub(crate) struct Broken {
+    pub(crate) attempt: Attempt,
+    pub(crate) error: Error,
+}
+
+impl Broken {
+    /// The same would come again.
+    pub(crate) fn for_good(error: Error) -> Self {
+        Self { attempt: Attempt::Answered, error }
+    }
+
+    /// The next attempt may do better.
+    pub(crate) fn midway(error: reqwest::Error) -> Self {
+        Self { attempt: Attempt::Doubt(None), error: Error::from_transport(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,40 +1,49 @@
-//! The labels of a wave: one PDF, in the caller's order.
+//! The labels of a wave: one PDF in the caller's order, or a file for each order.
 //!
 //! XPS and Deftship give the labels of a whole batch as PDFs of many pages, Smart Send an address for each parcel's.
-//! A page of a batch's PDF is tied to its order by the tracking number that is printed on it; where the pages hold no
-//! text, by its place, if there is exactly one page for each label; else each label is fetched by itself.
+//! A page of a batch's PDF is tied to its order by the tracking number that is printed on it; where no page holds one, by
+//! its place, if there is exactly one page for each label. What is missing, or cannot be told apart, is fetched by
+//! itself; what cannot be had at all is named with the reason, and asked for again by the next call. Files go to disk while
+//! they are read, and are merged one after the other: memory holds the pages of one batch at most.
 //!
 //! ```no_run
 //! # async fn run(report: shipbatch::Report, client: shipbatch::xps::Client) -> shipbatch::Result<()> {
 //! let index = report.labels(&client).write_pdf("labels.pdf").await?; // beside it labels.pages.csv, its index
-//! for (order, why) in index.missing() {
-//!     eprintln!("{order} has no label: {why}");
+//! for label in index.iter() {
+//!     println!("{}: {} pages from page {} on", label.order, label.pages, label.page);
 //! }
+//! for (order, why) in index.missing() {
+//!     eprintln!("{order} has no label: {why}"); // it is booked and paid for: ask for its label again
+//! }
+//! report.labels(&client).write_dir("labels").await?; // labels/4521.pdf and so on, and labels/pages.csv
 //! # Ok(()) }
 //! ```
 
-use std::{
-    collections::HashMap,
-    fmt,
-    future::Future,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, fmt, future::Future, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use lopdf::{Document, Object, ObjectId, dictionary};
 
 use crate::{Account, Booked, Error, OrderId, Report, Result, error::Kind};
+
+mod folder;
+mod index;
+mod merger;
+mod name;
+mod sheet;
+mod shelf;
+
+pub(crate) use folder::{Folder, put};
+pub use index::{Label, LabelIndex};
+use merger::{Merger, PageNumber};
+pub(crate) use sheet::{Sheet, sort};
+use shelf::Shelf;
 
 /// How many batches' labels are fetched at a time.
 const GROUPS_AT_ONCE: usize = 2;
 /// Orders that share no batch are fetched this many together.
 const GROUP: usize = 50;
-/// What a page is taken to measure where its file does not say: 4 by 6 inches, a parcel label.
-const PAGE: [i64; 4] = [0, 0, 288, 432];
-/// What a page may inherit from the tree above it, which is left behind when files are merged.
-const INHERITED: [&[u8]; 4] = [b"Resources", b"MediaBox", b"CropBox", b"Rotate"];
+/// The index in a folder of labels.
+const INDEX: &str = "pages.csv";
 
 /// The labels of the booked orders of a report: made by [`Report::labels`].
 #[must_use = "no label is fetched until it is asked for"]
@@ -50,30 +59,15 @@ impl Report {
     }
 }
 
-/// Where the labels are in a PDF, and which are missing.
-#[derive(Debug, Default)]
-pub struct LabelIndex {
-    pages: Vec<(OrderId, usize, usize)>,
-    missing: Vec<(OrderId, Error)>,
-}
-
-impl LabelIndex {
-    /// Each order with the number of its first page, from 1, and of its pages, in the PDF's order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&OrderId, usize, usize)> {
-        self.pages.iter().map(|(order, page, pages)| (order, *page, *pages))
-    }
-
-    /// The booked orders without a label, and why. They are booked and paid for all the same.
-    pub fn missing(&self) -> impl ExactSizeIterator<Item = (&OrderId, &Error)> {
-        self.missing.iter().map(|(order, error)| (order, error))
-    }
-}
-
 /// A vendor's labels. Sealed: the clients of this crate.
 pub trait LabelSource: Account + Send + Sync {
-    /// Fetches the labels of some orders: of one batch, where the vendor has batches.
+    /// Fetches the labels of some orders into files: of one batch, where the vendor has batches.
     #[doc(hidden)]
-    fn fetch(&self, wanted: &[Wanted<'_>]) -> impl Future<Output = Vec<(usize, Result<Vec<Bytes>>)>> + Send;
+    fn fetch(
+        &self,
+        wanted: &[Wanted<'_>],
+        folder: &Folder,
+    ) -> impl Future<Output = Vec<(usize, Result<Vec<Sheet>>)>> + Send;
 }
 
 /// A booked order whose label is wanted.
@@ -92,38 +86,39 @@ impl<C: LabelSource> Labels<'_, C> {
     /// # Errors
     /// If a file cannot be written. A label that cannot be had is no error: it is in the index's `missing`.
     pub async fn write_pdf(&self, path: impl AsRef<Path>) -> Result<LabelIndex> {
-        let path = path.as_ref();
-        let rows: Vec<(&OrderId, &Booked)> =
-            self.report.iter().filter_map(|(order, outcome)| Some((order, outcome.booked()?))).collect();
-        let mut merger = Merger::new();
-        let mut sheets: HashMap<usize, Result<Vec<ObjectId>>> = HashMap::new();
+        let path = path.as_ref().to_owned();
+        let folder = Folder::beside(&path)?;
+        let fetched = self.fetch(&folder).await;
+        blocking(move || one_file(&fetched, &folder, &path)).await
+    }
+
+    /// Writes a PDF for each order into a folder, made where there is none, and an index, `pages.csv`: page, order id,
+    /// tracking numbers, file. A file is named by its order's id; where that is no safe name, or two are alike, by as much
+    /// of it as is safe and some of its hash. Each file is complete or not there at all; others in the folder stay.
+    ///
+    /// # Errors
+    /// If a file cannot be written. A label that cannot be had is no error: it is in the index's `missing`.
+    pub async fn write_dir(&self, path: impl AsRef<Path>) -> Result<LabelIndex> {
+        let path = folder::make(path.as_ref())?;
+        let folder = Folder::within(&path)?;
+        let fetched = self.fetch(&folder).await;
+        blocking(move || a_file_each(&fetched, &folder, &path)).await
+    }
+
+    /// The labels of all booked orders, in files of this folder, in the caller's order.
+    async fn fetch(&self, folder: &Folder) -> Fetched {
+        let rows = self.report.iter().filter_map(|(order, outcome)| Some((order.clone(), outcome.booked()?.clone())));
+        let rows: Vec<(OrderId, Booked)> = rows.collect();
+        let mut sheets: Vec<Option<Result<Vec<Sheet>>>> = rows.iter().map(|_| None).collect();
         let groups = groups(&rows);
-        let fetches = groups.iter().map(|group| self.client.fetch(group)).collect::<Vec<_>>();
-        let mut fetched = stream::iter(fetches).buffer_unordered(GROUPS_AT_ONCE);
-        while let Some(labels) = fetched.next().await {
-            for (place, files) in labels {
-                sheets.insert(place, files.and_then(|files| merger.add_all(&files)));
-            }
+        let fetches: Vec<_> = groups.iter().map(|group| self.client.fetch(group, folder)).collect();
+        let mut groups = stream::iter(fetches).buffer_unordered(GROUPS_AT_ONCE);
+        while let Some(group) = groups.next().await {
+            group.into_iter().for_each(|(place, label)| sheets[place] = Some(label));
         }
-        let mut index = LabelIndex::default();
-        let mut kids = Vec::new();
-        for (place, (order, _)) in rows.iter().enumerate() {
-            match sheets.remove(&place).unwrap_or_else(|| Err(missing("the vendor gave no label"))) {
-                Ok(pages) => {
-                    index.pages.push(((*order).clone(), kids.len() + 1, pages.len()));
-                    kids.extend(pages);
-                }
-                Err(error) => index.missing.push(((*order).clone(), error)),
-            }
-        }
-        if kids.is_empty() {
-            // Nothing to print: what an earlier run fetched stays.
-            return Ok(index);
-        }
-        let pdf = merger.finish(kids)?;
-        replace(path, &pdf)?;
-        replace(&path.with_extension("pages.csv"), &table(&index, &rows)?)?;
-        Ok(index)
+        drop(groups);
+        let none = || Err(missing("the vendor gave no label"));
+        Fetched { sheets: sheets.into_iter().map(|sheets| sheets.unwrap_or_else(none)).collect(), rows }
     }
 }
 
@@ -133,9 +128,117 @@ impl<C> fmt::Debug for Labels<'_, C> {
     }
 }
 
+/// The booked orders, and for each the pages of its label.
+struct Fetched {
+    rows: Vec<(OrderId, Booked)>,
+    sheets: Vec<Result<Vec<Sheet>>>,
+}
+
+impl Fetched {
+    /// The index, from what became of each order: its pages in which file, or why there are none.
+    fn index(&self, written: Vec<Result<Filed>>) -> LabelIndex {
+        let mut index = LabelIndex::default();
+        for ((order, _), written) in self.rows.iter().zip(written) {
+            match written {
+                // The one place that knows which order's label is in which file: what a journal would note, it notes here.
+                Ok(Filed { path, page, pages, sha256 }) => {
+                    index.labels.push(Label { order: order.clone(), path, page, pages, sha256 });
+                }
+                Err(error) => index.missing.push((order.clone(), error.for_order(order))),
+            }
+        }
+        index
+    }
+
+    /// The places of the orders, those that share a file one after the other: so each file is read once.
+    fn by_file(&self) -> Vec<usize> {
+        let mut seen: HashMap<&Path, usize> = HashMap::new();
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(self.sheets.len());
+        for (place, sheets) in self.sheets.iter().enumerate() {
+            let file =
+                sheets.as_ref().ok().and_then(|sheets| sheets.first()).map_or(Path::new(""), |sheet| &sheet.file);
+            let next = seen.len();
+            places.push((*seen.entry(file).or_insert(next), place));
+        }
+        places.sort_unstable();
+        places.into_iter().map(|(_, place)| place).collect()
+    }
+}
+
+/// Where an order's label was written.
+struct Filed {
+    path: Arc<Path>,
+    page: usize,
+    pages: usize,
+    sha256: Arc<str>,
+}
+
+/// All labels in one file.
+fn one_file(fetched: &Fetched, folder: &Folder, path: &Path) -> Result<LabelIndex> {
+    let (merged, mut shelf) = (folder.file(), Shelf::default());
+    let mut merger = Merger::create(&merged)?;
+    let mut labels: Vec<Option<Result<Vec<PageNumber>>>> = fetched.rows.iter().map(|_| None).collect();
+    for place in fetched.by_file() {
+        labels[place] = Some(shelf.copy(&fetched.sheets[place], &mut merger)?);
+    }
+    let mut all = Vec::new();
+    let ranges: Vec<Result<(usize, usize)>> = labels
+        .into_iter()
+        .flatten()
+        .map(|label| {
+            label.map(|pages| {
+                all.extend_from_slice(&pages);
+                (all.len() - pages.len() + 1, pages.len())
+            })
+        })
+        .collect();
+    let sha256: Arc<str> = merger.finish(&all)?.into();
+    let whole: Arc<Path> = path.into();
+    let filed = |(page, pages)| Filed { path: whole.clone(), page, pages, sha256: sha256.clone() };
+    let index = fetched.index(ranges.into_iter().map(|range| range.map(filed)).collect());
+    // Nothing to print: what an earlier run fetched stays.
+    if !all.is_empty() {
+        let table = folder.write(&index.table(&fetched.rows, false)?)?;
+        put(&merged, path)?;
+        put(&table, &path.with_extension("pages.csv"))?;
+    }
+    Ok(index)
+}
+
+/// Each label in a file of its own.
+fn a_file_each(fetched: &Fetched, folder: &Folder, path: &Path) -> Result<LabelIndex> {
+    let names = name::names(&fetched.rows.iter().map(|(order, _)| order).collect::<Vec<_>>());
+    let mut shelf = Shelf::default();
+    let mut written: Vec<Option<Result<Filed>>> = fetched.rows.iter().map(|_| None).collect();
+    for place in fetched.by_file() {
+        let own = folder.file();
+        let mut merger = Merger::create(&own)?;
+        written[place] = Some(match shelf.copy(&fetched.sheets[place], &mut merger)? {
+            Ok(pages) => {
+                let sha256 = merger.finish(&pages)?.into();
+                let path = path.join(format!("{}.pdf", names[place]));
+                put(&own, &path)?;
+                Ok(Filed { path: path.into(), page: 1, pages: pages.len(), sha256 })
+            }
+            Err(error) => Err(error),
+        });
+    }
+    let index = fetched.index(written.into_iter().flatten().collect());
+    if !index.labels.is_empty() {
+        put(&folder.write(&index.table(&fetched.rows, true)?)?, &path.join(INDEX))?;
+    }
+    Ok(index)
+}
+
+/// Reading and writing PDFs takes a processor for long: not on the thread of others' tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(Error::new(Kind::Io, format!("the labels could not be merged: {error}"))))
+}
+
 /// The orders by their batch, in the report's order; those without a batch in groups of their own.
-fn groups<'a>(rows: &[(&OrderId, &'a Booked)]) -> Vec<Vec<Wanted<'a>>> {
-    let mut groups: Vec<Vec<Wanted<'a>>> = Vec::new();
+fn groups(rows: &[(OrderId, Booked)]) -> Vec<Vec<Wanted<'_>>> {
+    let mut groups: Vec<Vec<Wanted<'_>>> = Vec::new();
     let mut batches: HashMap<&str, usize> = HashMap::new();
     let mut loose: Option<usize> = None;
     for (place, (_, booked)) in rows.iter().enumerate() {
@@ -154,199 +257,6 @@ fn groups<'a>(rows: &[(&OrderId, &'a Booked)]) -> Vec<Vec<Wanted<'a>>> {
     groups
 }
 
-/// The index as CSV.
-fn table(index: &LabelIndex, rows: &[(&OrderId, &Booked)]) -> Result<Vec<u8>> {
-    let tracking: HashMap<&OrderId, &Booked> = rows.iter().copied().collect();
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| Error::new(Kind::Io, format!("the index of the labels: {error}"));
-    writer.write_record(["page", "order_id", "tracking"]).map_err(failed)?;
-    for (order, page, _) in index.iter() {
-        let tracking = tracking.get(order).map(|booked| booked.tracking.join(" ")).unwrap_or_default();
-        writer.write_record([&page.to_string(), order.as_str(), &tracking]).map_err(failed)?;
-    }
-    writer.into_inner().map_err(|error| Error::new(Kind::Io, format!("the index of the labels: {error}")))
-}
-
-/// Writes a file beside its place, then puts it there: whoever looks sees all of it or nothing.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&part);
-        Error::new(Kind::Io, format!("{}: {error}", path.display()))
-    })
-}
-
 pub(crate) fn missing(why: impl Into<String>) -> Error {
     Error::new(Kind::NotFound, why)
-}
-
-/// One PDF out of many.
-struct Merger {
-    document: Document,
-    pages: ObjectId,
-}
-
-impl Merger {
-    fn new() -> Self {
-        let mut document = Document::with_version("1.5");
-        let pages = document.new_object_id();
-        Self { document, pages }
-    }
-
-    /// Takes in the files of one order. The ids of its pages.
-    fn add_all(&mut self, files: &[Bytes]) -> Result<Vec<ObjectId>> {
-        let mut pages = Vec::new();
-        for file in files {
-            pages.extend(self.add(file)?);
-        }
-        if pages.is_empty() { Err(missing("the label has no page")) } else { Ok(pages) }
-    }
-
-    fn add(&mut self, file: &[u8]) -> Result<Vec<ObjectId>> {
-        let mut file = load(file)?;
-        file.renumber_objects_with(self.document.max_id + 1);
-        let pages: Vec<ObjectId> = file.page_iter().collect();
-        let mut own = Vec::with_capacity(pages.len());
-        for page in &pages {
-            let inherited: Vec<_> =
-                INHERITED.into_iter().filter_map(|key| Some((key, inherited(&file, *page, key)?))).collect();
-            let mut dictionary = file.get_dictionary(*page).map_err(unreadable)?.clone();
-            for (key, value) in inherited {
-                dictionary.set(key, value);
-            }
-            dictionary.set("Parent", self.pages);
-            own.push((*page, Object::Dictionary(dictionary)));
-        }
-        self.document.max_id = file.max_id;
-        let tree = |object: &Object| object.type_name().is_ok_and(|name| name == b"Catalog" || name == b"Pages");
-        self.document.objects.extend(file.objects.into_iter().filter(|(_, object)| !tree(object)));
-        self.document.objects.extend(own);
-        Ok(pages)
-    }
-
-    /// The PDF, with these pages in this order.
-    fn finish(mut self, pages: Vec<ObjectId>) -> Result<Vec<u8>> {
-        let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
-        let kids: Vec<Object> = pages.into_iter().map(Object::from).collect();
-        let size: Vec<Object> = PAGE.into_iter().map(Object::from).collect();
-        self.document.objects.insert(
-            self.pages,
-            dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => count, "MediaBox" => size }.into(),
-        );
-        let catalog = self.document.add_object(dictionary! { "Type" => "Catalog", "Pages" => self.pages });
-        self.document.trailer.set("Root", catalog);
-        let mut bytes = Vec::new();
-        self.document.save_to(&mut bytes).map_err(|error| Error::new(Kind::Io, format!("the labels: {error}")))?;
-        Ok(bytes)
-    }
-}
-
-/// What a page has of its own or from the tree above it.
-fn inherited(file: &Document, page: ObjectId, key: &[u8]) -> Option<Object> {
-    let mut node = file.get_dictionary(page).ok()?;
-    // A damaged tree may lead in a circle.
-    for _ in 0..64 {
-        if let Ok(value) = node.get(key) {
-            return Some(value.clone());
-        }
-        node = file.get_dictionary(node.get(b"Parent").ok()?.as_reference().ok()?).ok()?;
-    }
-    None
-}
-
-fn load(file: &[u8]) -> Result<Document> {
-    Document::load_mem(file).map_err(unreadable)
-}
-
-fn unreadable(error: lopdf::Error) -> Error {
-    Error::new(Kind::Unreadable, format!("the label is no readable PDF: {error}"))
-}
-
-/// Cuts a batch's PDF files into one-page files, one for each of `names`, in their order, if it can be told which page
-/// is whose: by a name printed on the page (a tracking number), or by place where no page holds a name.
-pub(crate) fn cut(files: &[Bytes], names: &[&str]) -> Option<Vec<Bytes>> {
-    let mut pages = Vec::new();
-    for file in files {
-        let document = load(file).ok()?;
-        for (number, id) in document.get_pages() {
-            pages.push((text(&document, number), single(&document, id)?));
-        }
-    }
-    if pages.len() != names.len() {
-        return None;
-    }
-    let owners: Vec<Option<usize>> = pages.iter().map(|(text, _)| owner(text, names)).collect();
-    let order: Vec<usize> = if owners.iter().all(Option::is_none) {
-        (0..pages.len()).collect()
-    } else {
-        owners.into_iter().collect::<Option<_>>()?
-    };
-    let mut cut: Vec<Option<Bytes>> = vec![None; names.len()];
-    for ((_, page), place) in pages.into_iter().zip(order) {
-        if cut[place].replace(page).is_some() {
-            return None;
-        }
-    }
-    cut.into_iter().collect()
-}
-
-/// The letters and digits on a page: carriers print their numbers in groups.
-fn text(document: &Document, page: u32) -> String {
-    let text = document.extract_text(&[page]).unwrap_or_default();
-    text.chars().filter(char::is_ascii_alphanumeric).collect()
-}
-
-/// Whose page it is, if exactly one name stands on it.
-fn owner(text: &str, names: &[&str]) -> Option<usize> {
-    let mut found = (0..names.len()).filter(|place| !names[*place].is_empty() && text.contains(names[*place]));
-    found.next().filter(|_| found.next().is_none())
-}
-
-/// One page as a file of its own.
-fn single(document: &Document, page: ObjectId) -> Option<Bytes> {
-    let mut own = Document::with_version("1.5");
-    let pages = (document.max_id + 1, 0);
-    own.max_id = document.max_id + 1;
-    let mut dictionary = document.get_dictionary(page).ok()?.clone();
-    for key in INHERITED {
-        if let Some(value) = inherited(document, page, key) {
-            dictionary.set(key, value);
-        }
-    }
-    dictionary.set("Parent", pages);
-    let mut wanted = references(&Object::Dictionary(dictionary.clone()));
-    own.objects.insert(page, Object::Dictionary(dictionary));
-    while let Some(id) = wanted.pop() {
-        if id == pages || own.objects.contains_key(&id) {
-            continue;
-        }
-        let Ok(object) = document.get_object(id) else { continue };
-        wanted.extend(references(object));
-        own.objects.insert(id, object.clone());
-    }
-    let kids: Vec<Object> = vec![page.into()];
-    own.objects.insert(pages, dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => 1 }.into());
-    let catalog = own.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
-    own.trailer.set("Root", catalog);
-    let mut bytes = Vec::new();
-    own.save_to(&mut bytes).ok()?;
-    Some(bytes.into())
-}
-
-fn references(object: &Object) -> Vec<ObjectId> {
-    match object {
-        Object::Reference(id) => vec![*id],
-        Object::Array(values) => values.iter().flat_map(references).collect(),
-        Object::Dictionary(values) => values.iter().flat_map(|(_, value)| references(value)).collect(),
-        Object::Stream(stream) => stream.dict.iter().flat_map(|(_, value)| references(value)).collect(),
-        _ => Vec::new(),
-    }
 }

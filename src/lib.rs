@@ -23,6 +23,9 @@ mod poll;
 mod retry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod sieve;
+#[cfg(feature = "labels")]
+mod spool;
 mod transport;
 mod vendor;
 
@@ -33,7 +36,7 @@ pub use error::{Error, Result};
 pub use journal::{Entry, Journal, Stage};
 pub use key::IdempotencyKey;
 #[cfg(feature = "labels")]
-pub use label::{LabelIndex, LabelSource, Labels};
+pub use label::{Label, LabelIndex, LabelSource, Labels};
 pub use number::Number;
 pub use order::{Order, OrderId};
 pub use outcome::{Booked, Counts, Money, Outcome, Report};

@@ -33,6 +33,7 @@ use crate::{
     Builder, Error, Result, Vendor,
     gate::Gate,
     retry::{Attempt, Budget, Decision, Operation, Replay, RetryPolicy},
+    sieve::Held,
 };
 
 /// Correlates a request between client and server; Smart Send echoes it (its page on debugging).
@@ -262,6 +263,35 @@ impl Transport {
         response.bytes().await.map_err(Error::from_transport)
     }
 
+    /// Sends a request for a file by a client that knows no token. What the account's own host serves is one of the
+    /// account's calls: it waits at the gate, and a 429 pauses all of them.
+    #[cfg(feature = "labels")]
+    pub(crate) async fn fetch(&self, http: &reqwest::Client, request: Request) -> (reqwest::Result<Response>, Attempt) {
+        let own = request.url().origin() == self.0.base.origin();
+        if own {
+            self.0.gate.pass().await;
+        }
+        let result = http.execute(request).await;
+        let attempt = Attempt::of(&result, Replay::Safe, SystemTime::now());
+        if own {
+            let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+            self.heed(status, attempt, Decision::Stop);
+        }
+        (result, attempt)
+    }
+
+    /// How calls are repeated.
+    #[cfg(feature = "labels")]
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        &self.0.retry
+    }
+
+    /// How long calls may take.
+    #[cfg(feature = "labels")]
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.0.timeouts
+    }
+
     fn trace(
         &self,
         operation: &str,
@@ -294,7 +324,11 @@ async fn whole(response: Response) -> reqwest::Result<Response> {
         return Ok(response);
     }
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let mut whole = http::Response::new(response.bytes().await?);
+    let body = match Held::of_call() {
+        Some(held) => held.read(response).await?,
+        None => response.bytes().await?,
+    };
+    let mut whole = http::Response::new(body);
     (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
     Ok(whole.into())
 }
@@ -325,7 +359,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
 
 /// A number in 0..1, other for each call. Spreading waits needs no better randomness than the clock's lowest digits
 /// under a hasher that the standard library seeds.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(Instant::now());
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)

@@ -31,8 +31,10 @@
 //! | `stuck` | a batch or shipment that has come to rest still shows as under way | yes |
 //! | `new-enum` | a batch or shipment has the status `brand_new` | yes |
 //! | `missing-label` | the last page is missing from a PDF of labels | yes |
+//! | `expired` | 403 for a file, as a store answers to an address that has ended | no |
+//! | `html` | 200 with a page of HTML in place of a file | no |
 //!
-//! The last three concern only those calls whose answer has what they change.
+//! The last five concern only those calls whose answer has what they change.
 
 use std::{
     io,
@@ -155,13 +157,15 @@ pub(super) async fn inject(State(world): Shared, request: Request, next: Next) -
 /// The faults that leave the work alone, or the answer's meaning.
 async fn fail(what: What, request: Request, next: Next) -> Response {
     match what {
-        What::DropBefore | What::Busy(_) | What::BusyUntil(_) | What::ErrorBefore => {
+        What::DropBefore | What::Busy(_) | What::BusyUntil(_) | What::ErrorBefore | What::Expired | What::Html => {
             // The caller has sent all of it, so that it is not cut short while it still writes.
             whole(request.into_body()).await;
             match what {
                 What::Busy(seconds) => busy(seconds.into()),
                 What::BusyUntil(seconds) => busy(date(seconds)),
                 What::ErrorBefore => broken(),
+                What::Expired => expired(),
+                What::Html => Html("<!DOCTYPE html>\n<title>Sign in</title>\n<h1>Sign in</h1>\n").into_response(),
                 _ => NoAnswer.into_response(),
             }
         }
@@ -202,6 +206,13 @@ fn date(seconds: u32) -> HeaderValue {
 fn broken() -> Response {
     let page = "<!DOCTYPE html>\n<title>500 Internal Server Error</title>\n<h1>Internal Server Error</h1>\n";
     (StatusCode::INTERNAL_SERVER_ERROR, Html(page)).into_response()
+}
+
+/// What a file store says to an address whose signature is too old.
+fn expired() -> Response {
+    let body =
+        "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>\n";
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
 }
 
 /// The answer up to the middle of its body, with the length of all of it.

@@ -33,6 +33,8 @@ pub use lists::Batches;
 generated!("xps", "XPS", "BatchStatus");
 
 pub use batches::Quoted;
+#[cfg(feature = "labels")]
+pub use labels::BookedBatch;
 
 /// A client of one customer. Cloning is cheap, and clones share connections.
 #[derive(Clone)]

@@ -621,7 +621,7 @@ fn a_sandbox_with_faults_is_booked_in_all_the_same() {
     assert!(ended.stderr.contains("--sandbox"), "{}", ended.stderr);
     let ended = desk.run("sandbox --faults *:explode");
     insta::assert_snapshot!(ended.stderr, @r#"
-    error: invalid value '*:explode' for '--faults <SPEC>': fault "*:explode": there is no fault "explode"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label
+    error: invalid value '*:explode' for '--faults <SPEC>': fault "*:explode": there is no fault "explode"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label, expired, html
 
     For more information, try '--help'.
     "#);

@@ -18,6 +18,8 @@ mod faults;
 mod invariants;
 #[cfg(feature = "sqlite")]
 mod journal;
+#[cfg(all(feature = "sandbox", feature = "sqlite"))]
+mod labels;
 mod lowering;
 mod mocks;
 #[cfg(all(feature = "sandbox", feature = "postgres"))]

@@ -7,6 +7,8 @@ use shipbatch::{
     Journal, Order, OrderId, Outcome, Polling, Report, Vendor, deftship, sandbox::Sandbox, smartsend, xps,
 };
 
+use crate::labels::assert_labels;
+
 /// Fast looks: the sandbox works by looks, not by time.
 pub(crate) fn polling() -> Polling {
     Polling {
@@ -269,47 +271,6 @@ async fn progress_adds_up() {
     let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
     assert_eq!((first.orders, first.prepared, first.committed, first.ended.total()), (12, 0, 0, 0));
     assert_eq!((last.orders, last.prepared, last.committed, last.ended.total()), (12, 12, 12, 12));
-}
-
-/// A wave's labels: a page for each booked order, in the caller's order, with its tracking number on it.
-async fn assert_labels<C: shipbatch::LabelSource>(report: &Report, client: &C) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("labels.pdf");
-    let index = report.labels(client).write_pdf(&path).await.unwrap();
-    assert_eq!(index.missing().count(), 0, "{:?}", index.missing().next());
-    let pdf = lopdf::Document::load(&path).unwrap();
-    assert_eq!(pdf.get_pages().len(), report.counts().booked);
-    assert_eq!(index.iter().len(), report.counts().booked);
-    let booked = report.iter().filter_map(|(order, outcome)| Some((order, outcome.booked()?)));
-    for ((order, booked), (labelled, page, pages)) in booked.zip(index.iter()) {
-        assert_eq!((order, pages), (labelled, 1));
-        let text = pdf.extract_text(&[u32::try_from(page).unwrap()]).unwrap();
-        assert!(text.contains(&booked.tracking[0]), "{order}: {text}");
-    }
-    let table = std::fs::read_to_string(folder.path().join("labels.pages.csv")).unwrap();
-    assert_eq!(table.lines().count(), report.counts().booked + 1);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
-}
-
-#[tokio::test]
-async fn labels_come_in_the_callers_order() {
-    let sandbox = sandbox().await;
-    let journal = Journal::in_memory().await.unwrap();
-    let client = smartsend_client(&sandbox);
-    let wave = orders(60, |_| smartsend_shipment("5000"));
-    assert_labels(&client.book(&wave, &journal).polling(polling()).run().await.unwrap(), &client).await;
-    let client = xps_client(&sandbox);
-    let wave = orders(25, |number| xps_shipment(if number == 4 { "00000" } else { "84601" }));
-    let booking = client.book(&wave, &journal).unit_size(10);
-    assert_labels(&booking.polling(polling()).run().await.unwrap(), &client).await;
-    let client = deftship_client(&sandbox);
-    let wave = orders(130, |number| {
-        // Two services, so that the pages of two batches alternate.
-        let mut shipment = deftship_shipment(if number == 9 { "00000" } else { "90001" }, "5559876543");
-        shipment["service"] = format!("USPS-{}", 1 + number % 2).into();
-        shipment
-    });
-    assert_labels(&client.book(&wave, &journal).polling(polling()).run().await.unwrap(), &client).await;
 }
 
 #[tokio::test]

@@ -1,31 +1,31 @@
 //! The main job, end to end, with the real command: 1,000 sample orders at each vendor's sandbox.
 
-use std::{fs, fs::File, path::Path};
+use std::{fs, fs::File};
 
 use crate::{Result, lower, program, root, run, shown};
 
 /// Orders in each wave.
-const ORDERS: usize = 1000;
+pub(crate) const ORDERS: usize = 1000;
 
 /// Books a wave at each vendor, into `target/demo`, and holds the files against each other.
 pub(crate) fn waves() -> Result {
     run(&mut program("cargo", &["build", "--quiet", "--features", "cli", "--bin", "shipbatch"]))?;
-    let folder = root().join("target/demo");
     // A journal of an earlier demo knows its orders as booked, and would book none.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let _ = fs::remove_dir_all(root().join("target/demo"));
     for vendor in lower::VENDORS {
         eprintln!();
-        wave(vendor, &folder)?;
+        wave(vendor, ORDERS, "target/demo")?;
     }
     eprintln!("\nThe journals, labels and reports are in target/demo.");
     Ok(())
 }
 
-fn wave(vendor: &str, folder: &Path) -> Result {
-    let [orders, journal, labels, report] =
-        ["orders.jsonl", "db", "pdf", "csv"].map(|kind| format!("target/demo/{vendor}.{kind}"));
-    let mut sample = program(&binary(), &["sample", "--vendor", vendor, "--count", &ORDERS.to_string()]);
+/// Books so many orders at a vendor, into this folder.
+pub(crate) fn wave(vendor: &str, count: usize, folder: &str) -> Result {
+    fs::create_dir_all(root().join(folder)).map_err(|error| format!("{folder}: {error}"))?;
+    let [orders, journal, labels, report, index] =
+        ["orders.jsonl", "db", "pdf", "csv", "pages.csv"].map(|kind| format!("{folder}/{vendor}.{kind}"));
+    let mut sample = program(&binary(), &["sample", "--vendor", vendor, "--count", &count.to_string()]);
     eprintln!("$ {} > {orders}", shown(&sample));
     let file = File::create(root().join(&orders)).map_err(|error| format!("{orders}: {error}"))?;
     let status = sample.stdout(file).status().map_err(|error| format!("{}: {error}", shown(&sample)))?;
@@ -50,11 +50,10 @@ fn wave(vendor: &str, folder: &Path) -> Result {
     ))?;
     let report = fs::read_to_string(root().join(&report)).map_err(|error| format!("{report}: {error}"))?;
     let booked = report.lines().filter(|line| line.contains(",booked,")).count();
-    let index = folder.join(format!("{vendor}.pages.csv"));
-    let index = fs::read_to_string(&index).map_err(|error| format!("{}: {error}", index.display()))?;
+    let index = fs::read_to_string(root().join(&index)).map_err(|error| format!("{index}: {error}"))?;
     let labelled = index.lines().skip(1).count();
-    if (booked, labelled) != (ORDERS, ORDERS) {
-        return Err(format!("{vendor}: {booked} rows booked and {labelled} labels for {ORDERS} orders"));
+    if (booked, labelled) != (count, count) {
+        return Err(format!("{vendor}: {booked} rows booked and {labelled} labels for {count} orders"));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask torture`,
-//! `cargo xtask postgres`, `cargo xtask ci`.
+//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask bench`,
+//! `cargo xtask torture`, `cargo xtask postgres`, `cargo xtask ci`.
 
 use std::{
     env,
@@ -21,6 +21,7 @@ cargo xtask generate [--check]   check the specs, generate the clients anew, ref
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
 cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
 cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
+cargo xtask bench labels         time and memory of the labels of a booked XPS batch, against the naive way
 cargo xtask ci                   all that CI runs";
 
 type Result<T = ()> = std::result::Result<T, String>;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::waves(),
         ["torture"] => torture::all(),
         ["postgres", "--", command, arguments @ ..] => postgres::with(&mut program(command, arguments)),
+        ["bench", "labels"] => bench("labels"),
         ["ci"] => ci::all(),
         _ => Err(USAGE.to_owned()),
     };
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a benchmark in `benches`, without what it does not need.
+fn bench(name: &str) -> Result {
+    run(&mut program("cargo", &["bench", "--quiet", "--no-default-features", "--features", "labels", "--bench", name]))
 }
 
 /// The root of the repository, wherever the task was called from.

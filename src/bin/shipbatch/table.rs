@@ -69,7 +69,7 @@ impl Table {
     }
 
     fn write_to(&self, draft: &Path, report: &Report, labels: Option<&LabelIndex>) -> io::Result<()> {
-        let pages = labels.into_iter().flat_map(LabelIndex::iter).map(|(order, page, _)| (order, page)).collect();
+        let pages = labels.into_iter().flat_map(LabelIndex::iter).map(|label| (&label.order, label.page)).collect();
         let rows = report.iter().map(|(order, outcome)| row(order, outcome, &pages));
         let mut file = BufWriter::new(File::create(draft)?);
         match self.format {

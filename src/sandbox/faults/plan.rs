@@ -44,6 +44,8 @@ pub(super) enum What {
     Stuck,
     NewEnum,
     MissingLabel,
+    Expired,
+    Html,
 }
 
 /// To which of the calls.
@@ -58,7 +60,7 @@ pub(super) enum When {
 
 /// The faults, as they are written.
 const NAMES: &str = "drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, \
-                     truncate, stuck, new-enum, missing-label";
+                     truncate, stuck, new-enum, missing-label, expired, html";
 
 impl Rule {
     /// Whether it counts a call of this operation.
@@ -80,6 +82,7 @@ impl What {
             Self::Stuck => operation.is_read() && matches!(operation.answer, Answer::Status(_)),
             Self::NewEnum => matches!(operation.answer, Answer::Status(_)),
             Self::MissingLabel => matches!(operation.answer, Answer::Labels(_) | Answer::File),
+            Self::Expired | Self::Html => operation.answer == Answer::File,
             _ => true,
         }
     }
@@ -159,6 +162,8 @@ impl FromStr for What {
             ("stuck", None) => Ok(Self::Stuck),
             ("new-enum", None) => Ok(Self::NewEnum),
             ("missing-label", None) => Ok(Self::MissingLabel),
+            ("expired", None) => Ok(Self::Expired),
+            ("html", None) => Ok(Self::Html),
             _ => Err(format!("there is no fault {text:?}; there are {NAMES}")),
         }
     }
@@ -210,6 +215,8 @@ impl fmt::Display for What {
             Self::Stuck => f.write_str("stuck"),
             Self::NewEnum => f.write_str("new-enum"),
             Self::MissingLabel => f.write_str("missing-label"),
+            Self::Expired => f.write_str("expired"),
+            Self::Html => f.write_str("html"),
         }
     }
 }
@@ -235,6 +242,7 @@ mod tests {
             "book_batch:drop-after@1,*:429(1)@5%,get_batch:slow(2000)@3",
             "xps.*:drop-before@0.5%,deftship.get_batch:stuck,smartsend.get_file:missing-label@2",
             "*:429-date(3),*:500,*:500-after,*:hang,*:truncate@100%,*:new-enum",
+            "get_file:expired@1,deftship.*:html",
         ] {
             assert_eq!(text.parse::<Faults>().unwrap().to_string(), text);
         }
@@ -258,6 +266,7 @@ mod tests {
             "*:500@101%",
             "*:500@NaN%",
             "book_batch:stuck",
+            "get_label:expired",
         ]
         .into_iter()
         .map(|text| format!("{}\n", text.parse::<Faults>().unwrap_err()))
@@ -268,15 +277,16 @@ mod tests {
         fault "buy_batch:500": there is no operation "buy_batch"
         fault "ups.*:500": there is no vendor "ups"
         fault "xps.ship_batch:500": there is no operation "xps.ship_batch"
-        fault "*:explode": there is no fault "explode"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label
-        fault "*:slow": there is no fault "slow"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label
+        fault "*:explode": there is no fault "explode"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label, expired, html
+        fault "*:slow": there is no fault "slow"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label, expired, html
         fault "*:slow(long)": "long" is not a whole number
-        fault "*:hang(1)": there is no fault "hang(1)"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label
+        fault "*:hang(1)": there is no fault "hang(1)"; there are drop-before, drop-after, 429, 429(SECONDS), 429-date(SECONDS), 500, 500-after, slow(MS), hang, truncate, stuck, new-enum, missing-label, expired, html
         fault "*:500@0": "0" is neither a call's number, from 1, nor a share over 0% up to 100%
         fault "*:500@0%": "0%" is neither a call's number, from 1, nor a share over 0% up to 100%
         fault "*:500@101%": "101%" is neither a call's number, from 1, nor a share over 0% up to 100%
         fault "*:500@NaN%": "NaN%" is neither a call's number, from 1, nor a share over 0% up to 100%
         fault "book_batch:stuck": no answer of book_batch has what stuck changes
+        fault "get_label:expired": no answer of get_label has what expired changes
         "#);
     }
 }

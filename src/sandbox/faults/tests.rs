@@ -176,6 +176,19 @@ async fn a_label_is_missing() {
     assert_eq!(api.sandbox.faults_injected(), 1);
 }
 
+#[tokio::test]
+async fn a_file_is_not_what_its_address_promised() {
+    let api = Api::start("get_file:expired@1,get_file:html@2").await;
+    let batch = api.shipped().await;
+    let batch = json_of(api.deftship("GET", &format!("/batches/{batch}"), None).await).await;
+    let file = batch["data"]["labels"][0].as_str().unwrap();
+    for (status, kind) in [(403, "application/xml"), (200, "text/html"), (200, "application/pdf")] {
+        let answer = api.deftship("GET", file, None).await.unwrap();
+        let said = answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        assert!(answer.status().as_u16() == status && said.starts_with(kind), "{status}: {said}");
+    }
+}
+
 #[test]
 fn a_label_is_missing_from_a_pdf_in_json() {
     let pdf = crate::sandbox::label::pdf(&[vec!["ORDER 1".to_owned()], vec!["ORDER 2".to_owned()]]);

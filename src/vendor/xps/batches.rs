@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Client, lists::PER_PAGE, types};
-use crate::{Booked, Error, Money, Order, OrderId, Outcome, Result, Vendor, error::Kind};
+use crate::{Booked, Error, Money, Order, OrderId, Outcome, Result, Vendor, error::Kind, sieve};
+
+/// The name of the string that holds the labels of a batch in an answer.
+pub(super) const LABELS: &str = "labelsPdf";
 
 /// An order with its quote.
 #[derive(Debug)]
@@ -79,7 +82,8 @@ impl Client {
     }
 
     /// Books all quotes of an open batch: **this costs money**, and nothing protects it from being done twice but the
-    /// batch's status. It is sent once. The answer comes when all are booked, which may take minutes.
+    /// batch's status. It is sent once. The answer comes when all are booked, which may take minutes. It holds all labels,
+    /// tens of megabytes for 500: `book_batch_to` writes them to a file instead.
     ///
     /// # Errors
     /// If the batch is not open or is empty. Where [`Error::may_have_booked`] says so, [`watch_batch`](Self::watch_batch)
@@ -87,6 +91,11 @@ impl Client {
     pub async fn book_batch(&self, batch: i64) -> Result<types::BatchBookResponse> {
         let request = types::BatchBookRequest { batch_id: batch };
         Ok(self.answer("book_batch", self.raw.book_batch(&self.customer, &request)).await?.value)
+    }
+
+    /// Books a batch as [`book_batch`](Self::book_batch), and drops the labels while they come: they can be had later.
+    pub(super) async fn book_without_labels(&self, batch: i64) -> Result<types::BatchBookResponse> {
+        sieve::without(LABELS, self.book_batch(batch)).await
     }
 
     /// Cancels a batch that is `open`: no money moves. What is processing or booked cannot be cancelled.
@@ -106,7 +115,7 @@ impl Client {
     pub async fn book_quoted(&self, name: &str, quoted: &[Quoted]) -> Result<Vec<(OrderId, Outcome)>> {
         let quotes: Vec<i64> = quoted.iter().map(|quoted| quoted.quote).collect();
         let batch = self.create_batch(name, &quotes).await?;
-        let (results, why) = match self.book_batch(batch).await {
+        let (results, why) = match self.book_without_labels(batch).await {
             Ok(answer) => (answer.results, "the answer does not say what became of it".to_owned()),
             Err(error) if error.may_have_booked() => (Vec::new(), error.to_string()),
             Err(error) => return Err(error),

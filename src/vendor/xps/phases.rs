@@ -146,7 +146,7 @@ impl Phases for Client {
             Ok(handle) => handle,
             Err(error) => return Committed::Ended(error),
         };
-        let answer = match self.book_batch(batch).await {
+        let answer = match self.book_without_labels(batch).await {
             Ok(answer) => answer,
             Err(error) => return error.into(),
         };
