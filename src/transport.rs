@@ -275,7 +275,7 @@ impl Transport {
         let attempt = Attempt::of(&result, Replay::Safe, SystemTime::now());
         if own {
             let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-            self.heed(status, attempt, Decision::Stop);
+            self.heed(status, attempt, Decision::Stop).await;
         }
         (result, attempt)
     }
