@@ -45,6 +45,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::{OrderId, Result, Vendor};
 
 mod entry;
+#[cfg(feature = "labels")]
+mod label;
 mod pace;
 mod store;
 mod unit;

@@ -4,7 +4,8 @@
 //! A page of a batch's PDF is tied to its order by the tracking number that is printed on it; where no page holds one, by
 //! its place, if there is exactly one page for each label. What is missing, or cannot be told apart, is fetched by
 //! itself; what cannot be had at all is named with the reason, and asked for again by the next call. Files go to disk while
-//! they are read, and are merged one after the other: memory holds the pages of one batch at most.
+//! they are read, and are merged one after the other: memory holds the pages of one file at most, and that of one batch
+//! is the largest that a vendor gives.
 //!
 //! ```no_run
 //! # async fn run(report: shipbatch::Report, client: shipbatch::xps::Client) -> shipbatch::Result<()> {
@@ -16,10 +17,20 @@
 //!     eprintln!("{order} has no label: {why}"); // it is booked and paid for: ask for its label again
 //! }
 //! report.labels(&client).write_dir("labels").await?; // labels/4521.pdf and so on, and labels/pages.csv
+//!
+//! // The journal knows which labels are where: the next call fetches only what is missing.
+//! let journal = shipbatch::Journal::open("2026-11-21.db").await?;
+//! report.labels(&client).journal(&journal).write_pdf("labels.pdf").await?;
 //! # Ok(()) }
 //! ```
 
-use std::{collections::HashMap, fmt, future::Future, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    future::Future,
+    path::Path,
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 
@@ -42,6 +53,8 @@ use shelf::Shelf;
 const GROUPS_AT_ONCE: usize = 2;
 /// Orders that share no batch are fetched this many together.
 const GROUP: usize = 50;
+/// Orders of a batch that are so few are fetched one by one: a batch's PDF may hold hundreds of labels.
+const FEW: usize = 4;
 /// The index in a folder of labels.
 const INDEX: &str = "pages.csv";
 
@@ -50,12 +63,19 @@ const INDEX: &str = "pages.csv";
 pub struct Labels<'a, C> {
     report: &'a Report,
     client: &'a C,
+    #[cfg(feature = "sqlite")]
+    journal: Option<&'a crate::Journal>,
 }
 
 impl Report {
     /// The labels of the booked orders, fetched with this client: the one that booked, or another of the same account.
     pub fn labels<'a, C: LabelSource>(&'a self, client: &'a C) -> Labels<'a, C> {
-        Labels { report: self, client }
+        Labels {
+            report: self,
+            client,
+            #[cfg(feature = "sqlite")]
+            journal: None,
+        }
     }
 }
 
@@ -78,6 +98,52 @@ pub struct Wanted<'a> {
     pub(crate) booked: &'a Booked,
 }
 
+#[cfg(feature = "sqlite")]
+impl<'a, C> Labels<'a, C> {
+    /// Notes in a journal which labels are in which file, and takes from there what is on this machine already, if the file
+    /// is still as it was written: only the others are fetched. A journal that cannot be read or written costs calls, and no
+    /// label.
+    pub fn journal(mut self, journal: &'a crate::Journal) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl<C: Sync> Labels<'_, C> {
+    /// The labels that are on this machine, as the journal has them.
+    async fn known(&self) -> Known {
+        let Some(journal) = self.journal else { return Known::default() };
+        let mut noted = match journal.labels(self.report.vendor(), self.report.account()).await {
+            Ok(noted) => noted,
+            Err(error) => {
+                tracing::warn!(%error, "labels that are there are fetched again");
+                return Known::default();
+            }
+        };
+        let booked = self.report.iter().filter(|(_, outcome)| outcome.booked().is_some());
+        let labels = booked.filter_map(|(order, _)| noted.remove(order)).collect();
+        let others = noted.into_values().map(|label| label.path).collect();
+        blocking(move || Ok(Known { labels: still_there(labels), others })).await.unwrap_or_default()
+    }
+
+    async fn note(&self, index: &LabelIndex) {
+        let Some(journal) = self.journal else { return };
+        if let Err(error) = journal.note_labels(self.report.vendor(), self.report.account(), &index.labels).await {
+            tracing::warn!(%error, "labels that are written will be fetched again");
+        }
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+impl<C: Sync> Labels<'_, C> {
+    async fn known(&self) -> Known {
+        Known::default()
+    }
+
+    async fn note(&self, _: &LabelIndex) {}
+}
+
 impl<C: LabelSource> Labels<'_, C> {
     /// Writes one PDF with all labels in the caller's order, and its index beside it, `labels.pages.csv` beside
     /// `labels.pdf`: page, order id, tracking numbers. Each file is complete or not there at all; without a single label,
@@ -86,10 +152,16 @@ impl<C: LabelSource> Labels<'_, C> {
     /// # Errors
     /// If a file cannot be written. A label that cannot be had is no error: it is in the index's `missing`.
     pub async fn write_pdf(&self, path: impl AsRef<Path>) -> Result<LabelIndex> {
-        let path = path.as_ref().to_owned();
+        let path = folder::absolute(path.as_ref())?;
+        let known = self.known().await;
+        if known.is_all_of(&path, self.report.counts().booked) {
+            return Ok(LabelIndex { labels: known.labels, missing: Vec::new() });
+        }
         let folder = Folder::beside(&path)?;
-        let fetched = self.fetch(&folder).await;
-        blocking(move || one_file(&fetched, &folder, &path)).await
+        let fetched = self.fetch(known, &folder).await;
+        let index = blocking(move || one_file(&fetched, &folder, &path)).await?;
+        self.note(&index).await;
+        Ok(index)
     }
 
     /// Writes a PDF for each order into a folder, made where there is none, and an index, `pages.csv`: page, order id,
@@ -99,18 +171,22 @@ impl<C: LabelSource> Labels<'_, C> {
     /// # Errors
     /// If a file cannot be written. A label that cannot be had is no error: it is in the index's `missing`.
     pub async fn write_dir(&self, path: impl AsRef<Path>) -> Result<LabelIndex> {
-        let path = folder::make(path.as_ref())?;
+        let path = folder::make(&folder::absolute(path.as_ref())?)?;
         let folder = Folder::within(&path)?;
-        let fetched = self.fetch(&folder).await;
-        blocking(move || a_file_each(&fetched, &folder, &path)).await
+        let fetched = self.fetch(self.known().await, &folder).await;
+        let index = blocking(move || a_file_each(&fetched, &folder, &path)).await?;
+        self.note(&index).await;
+        Ok(index)
     }
 
-    /// The labels of all booked orders, in files of this folder, in the caller's order.
-    async fn fetch(&self, folder: &Folder) -> Fetched {
+    /// The labels of all booked orders, in the caller's order: in files that are there, and in files of this folder.
+    async fn fetch(&self, known: Known, folder: &Folder) -> Fetched {
         let rows = self.report.iter().filter_map(|(order, outcome)| Some((order.clone(), outcome.booked()?.clone())));
         let rows: Vec<(OrderId, Booked)> = rows.collect();
-        let mut sheets: Vec<Option<Result<Vec<Sheet>>>> = rows.iter().map(|_| None).collect();
-        let groups = groups(&rows);
+        let mut known: HashMap<&OrderId, &Label> = known.labels.iter().map(|label| (&label.order, label)).collect();
+        let known = rows.iter().map(|(order, _)| known.remove(order).and_then(Sheet::of).map(|sheet| Ok(vec![sheet])));
+        let mut sheets: Vec<Option<Result<Vec<Sheet>>>> = known.collect();
+        let groups = groups(rows.iter().enumerate().filter(|(place, _)| sheets[*place].is_none()));
         let fetches: Vec<_> = groups.iter().map(|group| self.client.fetch(group, folder)).collect();
         let mut groups = stream::iter(fetches).buffer_unordered(GROUPS_AT_ONCE);
         while let Some(group) = groups.next().await {
@@ -128,6 +204,28 @@ impl<C> fmt::Debug for Labels<'_, C> {
     }
 }
 
+/// The labels that are on this machine.
+#[derive(Default)]
+struct Known {
+    /// Those of the report's orders, in its order.
+    labels: Vec<Label>,
+    /// The files with labels of other orders.
+    others: HashSet<Arc<Path>>,
+}
+
+impl Known {
+    /// Whether a file holds the labels of all so many booked orders, one after the other, and no other.
+    fn is_all_of(&self, path: &Path, booked: usize) -> bool {
+        let mut next = 1;
+        let in_turn = |label: &Label| {
+            let is_next = *label.path == *path && label.page == next;
+            next += label.pages;
+            is_next
+        };
+        booked > 0 && self.labels.len() == booked && !self.others.contains(path) && self.labels.iter().all(in_turn)
+    }
+}
+
 /// The booked orders, and for each the pages of its label.
 struct Fetched {
     rows: Vec<(OrderId, Booked)>,
@@ -140,7 +238,6 @@ impl Fetched {
         let mut index = LabelIndex::default();
         for ((order, _), written) in self.rows.iter().zip(written) {
             match written {
-                // The one place that knows which order's label is in which file: what a journal would note, it notes here.
                 Ok(Filed { path, page, pages, sha256 }) => {
                     index.labels.push(Label { order: order.clone(), path, page, pages, sha256 });
                 }
@@ -236,12 +333,23 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     ended.unwrap_or_else(|error| Err(Error::new(Kind::Io, format!("the labels could not be merged: {error}"))))
 }
 
+/// Those labels whose file is as it was written. Each file is read once.
+#[cfg(feature = "sqlite")]
+fn still_there(mut labels: Vec<Label>) -> Vec<Label> {
+    let mut hashes: HashMap<Arc<Path>, Option<String>> = HashMap::new();
+    labels.retain(|label| {
+        let hash = hashes.entry(label.path.clone()).or_insert_with(|| folder::sha256(&label.path).ok());
+        hash.as_deref() == Some(&*label.sha256)
+    });
+    labels
+}
+
 /// The orders by their batch, in the report's order; those without a batch in groups of their own.
-fn groups(rows: &[(OrderId, Booked)]) -> Vec<Vec<Wanted<'_>>> {
+fn groups<'a>(rows: impl Iterator<Item = (usize, &'a (OrderId, Booked))>) -> Vec<Vec<Wanted<'a>>> {
     let mut groups: Vec<Vec<Wanted<'_>>> = Vec::new();
     let mut batches: HashMap<&str, usize> = HashMap::new();
     let mut loose: Option<usize> = None;
-    for (place, (_, booked)) in rows.iter().enumerate() {
+    for (place, (_, booked)) in rows {
         let group = match &booked.batch {
             Some(batch) => *batches.entry(batch).or_insert(groups.len()),
             None => loose.filter(|group| groups[*group].len() < GROUP).unwrap_or(groups.len()),
@@ -255,6 +363,11 @@ fn groups(rows: &[(OrderId, Booked)]) -> Vec<Vec<Wanted<'_>>> {
         groups[group].push(Wanted { place, booked });
     }
     groups
+}
+
+/// The first of the orders, if they are so many that their batch is fetched as a whole.
+pub(crate) fn many<'a, 'w>(wanted: &'w [Wanted<'a>]) -> Option<&'w Wanted<'a>> {
+    wanted.first().filter(|_| wanted.len() > FEW)
 }
 
 pub(crate) fn missing(why: impl Into<String>) -> Error {

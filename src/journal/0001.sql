@@ -55,3 +55,17 @@ CREATE TABLE pace (
     next_at      BIGINT NOT NULL,            -- the next free place in the row
     PRIMARY KEY (vendor, account)
 );
+
+-- Where an order's label is: pages of a file that was whole when it was written.
+CREATE TABLE label (
+    vendor     TEXT   NOT NULL,
+    account    TEXT   NOT NULL,
+    order_id   TEXT   NOT NULL,
+    path       TEXT   NOT NULL,
+    page       BIGINT NOT NULL,              -- the first of them, from 1
+    pages      BIGINT NOT NULL,              -- how many
+    sha256     TEXT   NOT NULL,              -- of the file
+    written_at BIGINT NOT NULL,
+    seal       TEXT   NOT NULL,
+    PRIMARY KEY (vendor, account, order_id)
+);

@@ -177,7 +177,7 @@ pub(crate) struct Known {
 }
 
 /// A hash over the parts of a row, each with its length.
-fn seal(parts: &[&str]) -> String {
+pub(super) fn seal(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

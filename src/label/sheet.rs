@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use lopdf::Document;
 
-use super::Folder;
+use super::{Folder, Label};
 use crate::{Error, Result, error::Kind};
 
 /// Pages of one file that belong to one order.
@@ -23,6 +23,13 @@ pub(crate) enum Pages {
 }
 
 impl Sheet {
+    /// The pages of a label that was written before; nothing, if they are no pages.
+    pub(super) fn of(label: &Label) -> Option<Self> {
+        let (first, count) = (u32::try_from(label.page).ok()?, u32::try_from(label.pages).ok()?);
+        let pages = Pages::Some((first..first.checked_add(count)?).collect());
+        Some(Self { file: label.path.clone(), pages })
+    }
+
     /// All of a file.
     pub(crate) fn whole(file: Arc<Path>) -> Self {
         Self { file, pages: Pages::All }

@@ -309,3 +309,39 @@ async fn nothing_is_booked_where_its_labels_cannot_go() {
     assert!(!error.was_sent(), "{error}");
     assert_eq!(sandbox.ledger().orders(), 0);
 }
+
+/// What the journal knows of is not fetched again: only what is missing, or is not as it was written.
+#[tokio::test]
+async fn a_rerun_fetches_only_what_is_missing() {
+    let sandbox = with_faults("xps.get_batch_labels:missing-label,xps.get_label:500").await;
+    let client = eager(xps::Client::builder("TEST00002"), &sandbox, Vendor::Xps);
+    let (folder, journal) = (tempfile::tempdir().unwrap(), Journal::in_memory().await.unwrap());
+    let wave: Vec<Order<xps::types::QuoteShipment>> = orders(12, |_| xps_shipment("84601"));
+    let report = client.book(&wave, &journal).polling(polling()).run().await.unwrap();
+    let path = folder.path().join("labels.pdf");
+    let write = async || report.labels(&client).journal(&journal).write_pdf(&path).await.unwrap();
+    assert_eq!((write().await.missing().len(), pages(&path)), (1, 11));
+
+    // A fault for each call that it concerns counts the calls.
+    let calls = async |faults: &str| {
+        let before = sandbox.faults_injected();
+        sandbox.set_faults(faults.parse().unwrap());
+        let index = write().await;
+        assert_index(&report, &index, &path);
+        (index.missing().len(), pages(&path), sandbox.faults_injected() - before)
+    };
+    assert_eq!(calls("*:slow(1)").await, (0, 12, 1), "the one that is missing");
+    assert_eq!(calls("*:500").await, (0, 12, 0), "all of them are there");
+    std::fs::write(&path, "%PDF-1.7 and no more").unwrap();
+    let (missing, pages, calls) = calls("*:slow(1)").await;
+    assert_eq!((missing, pages), (0, 12));
+    assert!(calls > 0, "a file that is not as it was written is no label");
+    // A file for each: the one PDF is where they come from.
+    sandbox.set_faults("*:500".parse().unwrap());
+    let index = report.labels(&client).journal(&journal).write_dir(folder.path().join("each")).await.unwrap();
+    assert_eq!((index.iter().len(), index.missing().len()), (12, 0));
+}
+
+fn pages(path: &Path) -> usize {
+    lopdf::Document::load(path).unwrap().get_pages().len()
+}

@@ -114,8 +114,8 @@ impl Args {
 
         let started = Instant::now();
         let report = self.wave::<D>(&client, &orders, &journal, &Meter::new(self.json, logs)).await?;
+        let labels = files.write_labels(&client, &report, &journal).await;
         let closed = journal.close().await.map_err(Failure::from);
-        let labels = files.write_labels(&client, &report).await;
         let index = labels.as_ref().ok().and_then(Option::as_ref);
         let labelled = index.is_none_or(|index| index.missing().len() == 0);
         let table = files.write_table(&report, index);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shipbatch::{LabelIndex, LabelSource, Report};
+use shipbatch::{Journal, LabelIndex, LabelSource, Report};
 
 use crate::{Failure, table::Table};
 
@@ -41,9 +41,10 @@ impl Files {
         &self,
         client: &C,
         report: &Report,
+        journal: &Journal,
     ) -> Result<Option<LabelIndex>, Failure> {
         let Some(path) = self.labels().filter(|_| report.counts().booked > 0) else { return Ok(None) };
-        Ok(Some(report.labels(client).write_pdf(path).await?))
+        Ok(Some(report.labels(client).journal(journal).write_pdf(path).await?))
     }
 
     /// Writes the report, if it is wanted; where it is.

@@ -8,7 +8,7 @@ use progenitor_client::ClientInfo;
 use super::{Client, data, types};
 use crate::{
     Error, Result,
-    label::{Folder, LabelSource, Sheet, Wanted, missing, sort},
+    label::{Folder, LabelSource, Sheet, Wanted, many, missing, sort},
 };
 
 /// Merged PDFs that are fetched at a time.
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 8;
 
 impl LabelSource for Client {
     async fn fetch(&self, wanted: &[Wanted<'_>], folder: &Folder) -> Vec<(usize, Result<Vec<Sheet>>)> {
-        let mut sheets = match wanted.first().and_then(|first| first.booked.batch.as_deref()) {
+        let mut sheets = match many(wanted).and_then(|first| first.booked.batch.as_deref()) {
             Some(batch) => self.batch_sheets(batch, folder).await.unwrap_or_default(),
             None => HashMap::new(),
         };

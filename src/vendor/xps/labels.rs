@@ -9,7 +9,7 @@ use super::{Client, batches::LABELS, types};
 use crate::{
     Error, Result,
     download::{Broken, Partial, Tries},
-    label::{Folder, LabelSource, Sheet, Wanted, put, sort},
+    label::{Folder, LabelSource, Sheet, Wanted, many, put, sort},
     sieve,
 };
 
@@ -30,7 +30,7 @@ pub struct BookedBatch {
 
 impl LabelSource for Client {
     async fn fetch(&self, wanted: &[Wanted<'_>], folder: &Folder) -> Vec<(usize, Result<Vec<Sheet>>)> {
-        let mut sheets = match wanted.first().and_then(|first| first.booked.batch.as_deref()?.parse().ok()) {
+        let mut sheets = match many(wanted).and_then(|first| first.booked.batch.as_deref()?.parse().ok()) {
             Some(batch) => self.batch_sheets(batch, folder).await.unwrap_or_default(),
             None => HashMap::new(),
         };

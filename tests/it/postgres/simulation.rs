@@ -65,7 +65,7 @@ impl Simulation {
         let journal = Journal::open(&self.address).await.unwrap();
         let agent = self.agent(&self.scenario.wave);
         let booking = agent.book(&self.scenario.wave, &journal);
-        let ended = Polls { left: polls, at_once: polls % 2 == 0 }.run(booking).await;
+        let ended = Polls { left: polls, at_once: polls.is_multiple_of(2) }.run(booking).await;
         if let Some(ended) = &ended {
             ended.as_ref().unwrap();
         }
