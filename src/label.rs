@@ -24,13 +24,7 @@
 //! # Ok(()) }
 //! ```
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    future::Future,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, future::Future, path::Path, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 
@@ -38,6 +32,7 @@ use crate::{Account, Booked, Error, OrderId, Report, Result, error::Kind};
 
 mod folder;
 mod index;
+mod known;
 mod merger;
 mod name;
 mod sheet;
@@ -45,6 +40,7 @@ mod shelf;
 
 pub(crate) use folder::{Folder, put};
 pub use index::{Label, LabelIndex};
+use known::Known;
 use merger::{Merger, PageNumber};
 pub(crate) use sheet::{Sheet, sort};
 use shelf::Shelf;
@@ -55,7 +51,7 @@ const GROUPS_AT_ONCE: usize = 2;
 const GROUP: usize = 50;
 /// Orders of a batch that are so few are fetched one by one: a batch's PDF may hold hundreds of labels.
 const FEW: usize = 4;
-/// The index in a folder of labels.
+/// The index in a folder of labels, and the end of the name of that beside a PDF.
 const INDEX: &str = "pages.csv";
 
 /// The labels of the booked orders of a report: made by [`Report::labels`].
@@ -63,6 +59,7 @@ const INDEX: &str = "pages.csv";
 pub struct Labels<'a, C> {
     report: &'a Report,
     client: &'a C,
+    /// Where it is noted which labels are where.
     #[cfg(feature = "sqlite")]
     journal: Option<&'a crate::Journal>,
 }
@@ -98,52 +95,6 @@ pub struct Wanted<'a> {
     pub(crate) booked: &'a Booked,
 }
 
-#[cfg(feature = "sqlite")]
-impl<'a, C> Labels<'a, C> {
-    /// Notes in a journal which labels are in which file, and takes from there what is on this machine already, if the file
-    /// is still as it was written: only the others are fetched. A journal that cannot be read or written costs calls, and no
-    /// label.
-    pub fn journal(mut self, journal: &'a crate::Journal) -> Self {
-        self.journal = Some(journal);
-        self
-    }
-}
-
-#[cfg(feature = "sqlite")]
-impl<C: Sync> Labels<'_, C> {
-    /// The labels that are on this machine, as the journal has them.
-    async fn known(&self) -> Known {
-        let Some(journal) = self.journal else { return Known::default() };
-        let mut noted = match journal.labels(self.report.vendor(), self.report.account()).await {
-            Ok(noted) => noted,
-            Err(error) => {
-                tracing::warn!(%error, "labels that are there are fetched again");
-                return Known::default();
-            }
-        };
-        let booked = self.report.iter().filter(|(_, outcome)| outcome.booked().is_some());
-        let labels = booked.filter_map(|(order, _)| noted.remove(order)).collect();
-        let others = noted.into_values().map(|label| label.path).collect();
-        blocking(move || Ok(Known { labels: still_there(labels), others })).await.unwrap_or_default()
-    }
-
-    async fn note(&self, index: &LabelIndex) {
-        let Some(journal) = self.journal else { return };
-        if let Err(error) = journal.note_labels(self.report.vendor(), self.report.account(), &index.labels).await {
-            tracing::warn!(%error, "labels that are written will be fetched again");
-        }
-    }
-}
-
-#[cfg(not(feature = "sqlite"))]
-impl<C: Sync> Labels<'_, C> {
-    async fn known(&self) -> Known {
-        Known::default()
-    }
-
-    async fn note(&self, _: &LabelIndex) {}
-}
-
 impl<C: LabelSource> Labels<'_, C> {
     /// Writes one PDF with all labels in the caller's order, and its index beside it, `labels.pages.csv` beside
     /// `labels.pdf`: page, order id, tracking numbers. Each file is complete or not there at all; without a single label,
@@ -154,7 +105,7 @@ impl<C: LabelSource> Labels<'_, C> {
     pub async fn write_pdf(&self, path: impl AsRef<Path>) -> Result<LabelIndex> {
         let path = folder::absolute(path.as_ref())?;
         let known = self.known().await;
-        if known.is_all_of(&path, self.report.counts().booked) {
+        if known.is_all_of(&path, self.report.counts().booked) && path.with_extension(INDEX).exists() {
             return Ok(LabelIndex { labels: known.labels, missing: Vec::new() });
         }
         let folder = Folder::beside(&path)?;
@@ -201,28 +152,6 @@ impl<C: LabelSource> Labels<'_, C> {
 impl<C> fmt::Debug for Labels<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Labels").finish_non_exhaustive()
-    }
-}
-
-/// The labels that are on this machine.
-#[derive(Default)]
-struct Known {
-    /// Those of the report's orders, in its order.
-    labels: Vec<Label>,
-    /// The files with labels of other orders.
-    others: HashSet<Arc<Path>>,
-}
-
-impl Known {
-    /// Whether a file holds the labels of all so many booked orders, one after the other, and no other.
-    fn is_all_of(&self, path: &Path, booked: usize) -> bool {
-        let mut next = 1;
-        let in_turn = |label: &Label| {
-            let is_next = *label.path == *path && label.page == next;
-            next += label.pages;
-            is_next
-        };
-        booked > 0 && self.labels.len() == booked && !self.others.contains(path) && self.labels.iter().all(in_turn)
     }
 }
 
@@ -297,7 +226,7 @@ fn one_file(fetched: &Fetched, folder: &Folder, path: &Path) -> Result<LabelInde
     if !all.is_empty() {
         let table = folder.write(&index.table(&fetched.rows, false)?)?;
         put(&merged, path)?;
-        put(&table, &path.with_extension("pages.csv"))?;
+        put(&table, &path.with_extension(INDEX))?;
     }
     Ok(index)
 }
@@ -331,17 +260,6 @@ fn a_file_each(fetched: &Fetched, folder: &Folder, path: &Path) -> Result<LabelI
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.unwrap_or_else(|error| Err(Error::new(Kind::Io, format!("the labels could not be merged: {error}"))))
-}
-
-/// Those labels whose file is as it was written. Each file is read once.
-#[cfg(feature = "sqlite")]
-fn still_there(mut labels: Vec<Label>) -> Vec<Label> {
-    let mut hashes: HashMap<Arc<Path>, Option<String>> = HashMap::new();
-    labels.retain(|label| {
-        let hash = hashes.entry(label.path.clone()).or_insert_with(|| folder::sha256(&label.path).ok());
-        hash.as_deref() == Some(&*label.sha256)
-    });
-    labels
 }
 
 /// The orders by their batch, in the report's order; those without a batch in groups of their own.

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -10,11 +9,10 @@ use std::{
     },
 };
 
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Error, Result, Transport, download::Downloads, error::Kind, key::push_hex};
+use crate::{Error, Result, Transport, download::Downloads, error::Kind};
 
 /// A folder for the files that labels are made of, beside the place where the labels go, so that a whole file only has to
 /// be renamed. It is gone when this is dropped.
@@ -82,22 +80,6 @@ pub(crate) fn put(file: &Path, place: &Path) -> Result<()> {
 /// A path that means the same wherever the next run is started.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| failed(path, &error))
-}
-
-/// The SHA-256 of a file, in hex.
-pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hash, mut text) = (BufReader::new(fs::File::open(path)?), Sha256::new(), String::new());
-    loop {
-        let bytes = file.fill_buf()?;
-        if bytes.is_empty() {
-            break;
-        }
-        hash.update(bytes);
-        let read = bytes.len();
-        file.consume(read);
-    }
-    push_hex(&mut text, &hash.finalize());
-    Ok(text)
 }
 
 /// Makes a folder, where there is none.
