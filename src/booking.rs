@@ -58,6 +58,8 @@ const CONCURRENCY: usize = 8;
 const LEASE: Duration = Duration::from_secs(30);
 /// The longest wait between two looks at what other machines have in hand.
 const LOOK: Duration = Duration::from_secs(1);
+/// Longer than any wave: what is beyond is as good as no bound.
+const AGES: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often the journal may be gone through without any order ending, where no other machine is at work.
 const IDLE_PASSES: u32 = 3;
 
@@ -136,7 +138,7 @@ where
     /// From now on until when commits are sent and answers waited for. A commit that is on its way then is not cut
     /// short: its answer is read, and what the vendor still works on is left to the next run.
     pub fn deadline(mut self, after: Duration) -> Self {
-        self.deadline = Some(after);
+        self.deadline = Some(after.min(AGES));
         self
     }
 
@@ -144,7 +146,7 @@ where
     /// unit whose commit was sent is left alone until the call must be over, at XPS up to
     /// [`Timeouts::write`](crate::Timeouts::write). Only for a journal that machines share.
     pub fn lease(mut self, time: Duration) -> Self {
-        self.lease = time;
+        self.lease = time.clamp(Duration::from_millis(1), AGES);
         self
     }
 

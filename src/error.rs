@@ -53,6 +53,9 @@ struct Inner {
     /// How often the call was sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     sent: u32,
+    /// An earlier attempt of the call had no answer.
+    #[serde(skip)]
+    in_doubt: bool,
     #[serde(skip)]
     retry_after: Option<Duration>,
     #[serde(skip)]
@@ -110,6 +113,7 @@ impl Error {
             status: None,
             request_id: None,
             sent: 0,
+            in_doubt: false,
             retry_after: None,
             source: None,
         }))
@@ -138,11 +142,19 @@ impl Error {
     /// What came of a call that was sent so often. One attempt of a write that had no answer may have done it, whatever
     /// a later one failed with; only a refusal of the same request under the same key says that none did.
     pub(crate) fn after(mut self, sent: u32, in_doubt: bool) -> Self {
-        self.0.sent = sent;
-        if in_doubt && matches!(self.0.kind, Kind::NotSent | Kind::Throttled | Kind::Auth | Kind::Conflict) {
+        (self.0.sent, self.0.in_doubt) = (sent, in_doubt);
+        let says_nothing =
+            matches!(self.0.kind, Kind::NotSent | Kind::Throttled | Kind::Auth | Kind::Conflict | Kind::NotFound);
+        if in_doubt && says_nothing {
             self.0.kind = Kind::Doubt;
         }
         self
+    }
+
+    /// Whether an earlier attempt of the call had no answer, and may be at work even now.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.0.in_doubt
     }
 
     #[cfg(feature = "sqlite")]

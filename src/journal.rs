@@ -18,7 +18,8 @@
 //! An SQLite file belongs to one process at a time. A database of PostgreSQL is shared: the same program, started on many
 //! machines with the same orders and `Journal::open("postgres://…")`, does the wave once. A worker claims orders before it
 //! prepares them; says that it is alive; and holds a unit for as long as its commit may take. The units of a worker that
-//! died are free after that, and whoever takes one looks at the vendor first. The time of the database alone counts.
+//! died are free after that, and whoever takes one looks at the vendor first. Who may work on what is by the clock of the
+//! database alone; how old a commit is, by those of the machines, which must not differ by an hour.
 //!
 //! # What it refuses
 //!
@@ -45,6 +46,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::{OrderId, Result, Vendor};
 
 mod entry;
+mod hold;
 #[cfg(feature = "labels")]
 mod label;
 mod pace;
@@ -54,6 +56,7 @@ mod workers;
 mod writes;
 
 pub use entry::Entry;
+pub(crate) use hold::Hold;
 use store::Store;
 
 pub use unit::Stage;
@@ -172,21 +175,22 @@ impl Journal {
         Ok((!known.wave.is_empty()).then_some((order, known)))
     }
 
-    /// A unit with its orders.
-    async fn unit(&self, id: &str) -> Result<Unit> {
+    /// A unit with its orders, if it is there and has this fence.
+    async fn unit(&self, id: &str, fence: i64) -> Result<Option<Unit>> {
         let mut link = self.0.store.link().await?;
         let row = sqlx::query(
             "SELECT vendor, account, state, handle, intent_at, fence, orders, seal FROM unit WHERE id = $1",
         )
         .bind(id)
-        .fetch_one(&mut link.connection)
+        .fetch_optional(&mut link.connection)
         .await;
-        let row = link.seen(row)?;
+        let Some(row) = link.seen(row)? else { return Ok(None) };
         let slots = format!("SELECT {} FROM booking WHERE unit = $1 ORDER BY position", Slot::COLUMNS);
         let rows = sqlx::query(AssertSqlSafe(slots)).bind(id).fetch_all(&mut link.connection).await;
         let rows = link.seen(rows)?;
         let read = whole(id, &row, &rows);
-        link.seen(read)?.ok_or_else(|| self.0.store.damaged(&format!("unit {id}")))
+        let unit = link.seen(read)?.ok_or_else(|| self.0.store.damaged(&format!("unit {id}")))?;
+        Ok((unit.fence == fence).then_some(unit))
     }
 
     /// Takes those of a new unit's orders that nobody else has; none may be left.

@@ -19,6 +19,7 @@ mod open_enum;
 mod order;
 mod outcome;
 mod page;
+mod permit;
 mod poll;
 mod retry;
 #[cfg(feature = "sandbox")]

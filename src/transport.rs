@@ -32,6 +32,7 @@ use reqwest::{
 use crate::{
     Builder, Error, Result, Vendor,
     gate::Gate,
+    permit,
     retry::{Attempt, Budget, Decision, Operation, Replay, RetryPolicy},
     sieve::Held,
 };
@@ -197,6 +198,9 @@ impl Transport {
         loop {
             sent.times += 1;
             self.0.gate.pass().await;
+            if replay != Replay::Safe {
+                permit::wait(&mut request).await;
+            }
             let again = request.try_clone();
             let result = self.send(http, request, info.operation_id, sent.times).await;
             let attempt = Attempt::of(&result, replay, SystemTime::now());

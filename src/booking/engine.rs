@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,8 +16,6 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 
-use tokio::time::{Instant, timeout_at};
-
 use super::{
     Committed, Doubt, Draft, Phases, Prepared, Progress, Reconciled, Waits, Watcher, open,
     wave::{Asked, Load, Task, Units, Wave},
@@ -25,7 +23,8 @@ use super::{
 use crate::{
     Error, Journal, Order, OrderId, Outcome, Result,
     error::Kind,
-    journal::{Recorded, Slot, Stage, Unit, Worker},
+    journal::{Hold, Recorded, Slot, Stage, Unit, Worker},
+    permit,
 };
 
 /// How often a unit's commit is sent in one run, where each earlier one surely did not begin.
@@ -257,12 +256,14 @@ impl<C: Phases> Engine<'_, C> {
                                 None => return Ok(Vec::new()),
                             }
                         }
+                        Committed::Underway => next = Next::Settle,
                         // This commit did nothing; an earlier one may yet.
                         Committed::Ended(error) if in_flight => {
                             return self.end_alike(unit, Outcome::Unknown, &error).await;
                         }
                         Committed::Ended(error) => return self.end_alike(unit, not_done, &error).await,
                         Committed::Refused(error) => {
+                            in_flight |= error.in_doubt();
                             refusal = Some(error);
                             next = Next::Reconcile(if in_flight { Doubt::InFlight } else { Doubt::Refused });
                         }
@@ -294,18 +295,23 @@ impl<C: Phases> Engine<'_, C> {
                         }
                         return self.end_alike(unit, refused, error).await;
                     }
-                    (Reconciled::NotBegun, None) if self.halted() => {
+                    (Reconciled::Repeatable(error), Some(_)) | (Reconciled::Unknown(error), _) => {
+                        return self.end_alike(unit, Outcome::Unknown, &error).await;
+                    }
+                    (Reconciled::NotBegun | Reconciled::Repeatable(_), None) if self.halted() => {
                         let error = Error::new(Kind::Doubt, "the run ended before it could be sent again");
                         return self.end_alike(unit, Outcome::Unknown, &error).await;
                     }
-                    (Reconciled::NotBegun, None) if commits >= COMMITS => {
+                    (Reconciled::NotBegun | Reconciled::Repeatable(_), None) if commits >= COMMITS => {
                         let error = Error::new(Kind::Doubt, format!("no answer to {commits} tries"));
                         return self.end_alike(unit, Outcome::Unknown, &error).await;
                     }
                     // What was meant then is not what is asked for now.
                     (Reconciled::NotBegun, None) if !self.asked.holds(&unit) => return self.withdraw(unit).await,
-                    (Reconciled::NotBegun, None) => next = Next::Commit,
-                    (Reconciled::Unknown(error), _) => return self.end_alike(unit, Outcome::Unknown, &error).await,
+                    (Reconciled::Repeatable(error), None) if !self.asked.holds(&unit) => {
+                        return self.end_alike(unit, Outcome::Unknown, &error).await;
+                    }
+                    (Reconciled::NotBegun | Reconciled::Repeatable(_), None) => next = Next::Commit,
                 },
             }
         }
@@ -313,32 +319,26 @@ impl<C: Phases> Engine<'_, C> {
 
     /// Sends a unit's commit, while nobody else may. Nothing, if another worker has the unit.
     async fn commit(&self, unit: &Unit) -> Result<Option<Committed>> {
-        let committed = self.held(unit, self.client.commit(unit)).await?;
-        Ok(committed.map(|committed| committed.unwrap_or_else(Committed::Doubt)))
+        self.held(unit, self.client.commit(unit)).await
     }
 
     /// Makes sure that nothing comes of a unit any more, while nobody else may touch it.
     async fn abandon(&self, unit: &Unit) -> Result<Option<Result<()>>> {
-        let abandoned = self.held(unit, self.client.abandon(unit)).await?;
-        Ok(abandoned.map(|abandoned| abandoned.and_then(|done| done)))
+        self.held(unit, self.client.abandon(unit)).await
     }
 
-    /// Makes a call that changes a unit at the vendor, for as long as the unit is surely this worker's. Nothing, if another
-    /// worker has it; a doubt, if the time is over first.
-    async fn held<T>(&self, unit: &Unit, call: impl Future<Output = T> + Send) -> Result<Option<Result<T>>> {
+    /// Makes a call that changes a unit at the vendor: before each time that it is sent, the unit is held for as long as the
+    /// answer may take. Nothing, if another worker has it.
+    async fn held<T: Send>(&self, unit: &Unit, call: impl Future<Output = T> + Send) -> Result<Option<T>> {
         if self.journal.is_exclusive() {
-            return Ok(Some(Ok(call.await)));
+            return Ok(Some(call.await));
         }
-        let time = self.client.commit_takes();
-        let until = Instant::now() + time;
-        if !self.journal.hold(unit, time).await? {
-            return Ok(None);
+        let hold = Arc::new(Hold::new(self.journal, unit, self.client.commit_takes()));
+        let call = Box::pin(permit::asking(hold.clone(), call));
+        match future::select(call, Box::pin(hold.refused())).await {
+            Either::Left((done, _)) => Ok(Some(done)),
+            Either::Right((refused, _)) => refused.map(|()| None),
         }
-        let late = || Error::new(Kind::Doubt, "no answer came while its unit was held");
-        if Instant::now() >= until {
-            return Ok(Some(Err(late())));
-        }
-        Ok(Some(timeout_at(until, call).await.map_err(|_| late())))
     }
 
     /// Notes that the vendor took the commit. Nothing, if another worker has the unit.

@@ -89,6 +89,8 @@ pub enum Committed {
     Settled(Vec<(usize, Outcome)>),
     /// The vendor took it and works on it. The id of the request, where the vendor has one.
     Accepted(Option<String>),
+    /// An earlier sending of the same commit is at work. What comes of it is not sure.
+    Underway,
     /// The vendor did nothing: all orders of the unit share this end.
     Ended(Error),
     /// The vendor refused. Its state is read all the same: an earlier commit may be the reason.
@@ -121,8 +123,10 @@ pub enum Doubt {
 /// What the vendor's state says of a commit.
 #[derive(Debug)]
 pub enum Reconciled {
-    /// It surely had no effect, or a repeat has none: it may be sent (again).
+    /// It surely had no effect: it may be sent (again).
     NotBegun,
+    /// It cannot be read, but a repeat is the same call: it may be sent (again), and nothing else may be done.
+    Repeatable(Error),
     /// The vendor is at work.
     Accepted,
     /// The orders have their ends.

@@ -99,8 +99,9 @@ impl<'a> Wave<'a> {
         let this_wave = known.wave == wave;
         let changed = known.payload_hash != self.asked.hash(place);
         let outcome = match known.outcome {
-            Some(outcome) if outcome.is_withdrawn() => return Some(Step::Send(known.revision + 1)),
             Some(outcome) if outcome.is_booked() => outcome,
+            // Another machine could not send it; this one may.
+            Some(outcome) if outcome.is_not_sent() => return Some(Step::Send(known.revision + 1)),
             // A worker of this wave found out; a later wave tries again, and so does one that has it repaired.
             Some(outcome) if outcome.is_final() && this_wave && !changed => outcome,
             Some(outcome) if outcome.is_final() => return Some(Step::Send(known.revision + 1)),

@@ -34,7 +34,11 @@ impl Journal {
              seal = excluded.seal, written_at = excluded.written_at",
             dialect.now()
         );
+        // In one order on all machines, so that no two wait for each other.
+        let mut labels: Vec<&Label> = labels.iter().collect();
+        labels.sort_by(|one, other| one.order.cmp(&other.order));
         let mut link = self.0.store.link().await?;
+        link.begins();
         let noted = async {
             let mut transaction = link.connection.begin_with(dialect.begin()).await?;
             for label in labels {

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    future::Future,
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -15,6 +16,14 @@ use sqlx::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{Error, Result, error::Kind};
+
+/// How long a statement, or a short transaction, may take: a server that is cut off without a word must not hold up a run.
+const STATEMENT: Duration = Duration::from_secs(60);
+
+/// What a connection to a server is told. A transaction whose client stalls ends, since it holds the account's lock; and what
+/// was answered "durable" is on disk.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '30s'; \
+                       SET synchronous_commit = on";
 
 /// After how long without use a connection to a server is looked at first: whatever stands between may have cut it.
 const IDLE: Duration = Duration::from_secs(20);
@@ -86,7 +95,7 @@ impl Store {
         let written = mark.read()?;
         let address = format!("sqlite://{}?mode=rwc", percent_encoded(&path.to_string_lossy()));
         let mut link = Link::connect(location, &address, Dialect::Sqlite).await?;
-        mark.last = link.check(&mark, written).await?;
+        link.check(&mark, written).await?;
         link.mark = Some(mark);
         Self::new(link, None).await
     }
@@ -174,6 +183,9 @@ impl Link {
                 connection.execute(pragma).await.map_err(failed)?;
             }
         }
+        if dialect == Dialect::Postgres {
+            sqlx::raw_sql(SESSION).execute(&mut connection).await.map_err(failed)?;
+        }
         let (name, address) = (name.to_owned(), address.to_owned());
         Ok(Self { name, address, dialect, connection, broken: false, used: Instant::now(), mark: None })
     }
@@ -195,17 +207,19 @@ impl Link {
         Ok(())
     }
 
-    /// The result of a statement on this connection.
+    /// A transaction begins. Should it be dropped, the next user makes a new connection: what it left open would hold locks.
+    pub(super) fn begins(&mut self) {
+        self.broken |= self.dialect == Dialect::Postgres;
+    }
+
+    /// The result of a statement, or a transaction, on this connection.
     pub(super) fn seen<T>(&mut self, result: sqlx::Result<T>) -> Result<T> {
-        result.map_err(|error| {
-            self.broken = true;
-            broken(&self.name, &error)
-        })
+        self.broken = result.is_err();
+        result.map_err(|error| broken(&self.name, &error))
     }
 
     /// Refuses a file that is not whole, or that has less in it than was written.
-    /// Gives how many transactions were written.
-    async fn check(&mut self, mark: &Mark, written: i64) -> Result<i64> {
+    async fn check(&mut self, mark: &Mark, written: i64) -> Result<()> {
         let found = self.connection.fetch_one("PRAGMA integrity_check(1)").await.and_then(|row| row.try_get(0));
         let found: String = self.seen(found)?;
         if found != "ok" {
@@ -223,12 +237,12 @@ impl Link {
             );
             return Err(Error::new(Kind::Journal, text));
         }
-        Ok(there)
+        Ok(())
     }
 
-    /// The number of the transaction that is about to be written, to be written with it. None where nothing is counted.
-    pub(super) fn next(&self) -> Option<i64> {
-        self.mark.as_ref().map(|mark| mark.last + 1)
+    /// Whether its transactions are counted, in the file and beside it.
+    pub(super) fn is_counted(&self) -> bool {
+        self.mark.is_some()
     }
 
     /// Notes beside the journal that so many transactions are durable.
@@ -242,7 +256,6 @@ impl Link {
 struct Mark {
     path: PathBuf,
     file: File,
-    last: i64,
 }
 
 impl Mark {
@@ -257,7 +270,7 @@ impl Mark {
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = open.map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, file, last: 0 }),
+            Ok(()) => Ok(Self { path, file }),
             Err(TryLockError::WouldBlock) => {
                 Err(Error::new(Kind::Journal, format!("journal {}: another process is using it", journal.display())))
             }
@@ -268,25 +281,22 @@ impl Mark {
     /// What it says; 0 for a new one.
     fn read(&mut self) -> Result<i64> {
         let mut text = String::new();
-        let read = self.file.read_to_string(&mut text);
-        self.last = match read {
-            Ok(0) => 0,
+        match self.file.read_to_string(&mut text) {
+            Ok(0) => Ok(0),
             // Written twice, so that damage shows.
             Ok(_) => text
                 .split_once(' ')
                 .filter(|(first, second)| first == &second.trim_end())
                 .and_then(|(first, _)| first.parse().ok())
-                .ok_or_else(|| self.failed("it is damaged"))?,
-            Err(error) => return Err(self.failed(&error.to_string())),
-        };
-        Ok(self.last)
+                .ok_or_else(|| self.failed("it is damaged")),
+            Err(error) => Err(self.failed(&error.to_string())),
+        }
     }
 
     /// In place, and not forced to disk: it may lag behind the journal, never run ahead of it.
     fn write(&mut self, sequence: i64) -> Result<()> {
         let text = format!("{sequence:019} {sequence:019}\n");
         let written = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(text.as_bytes()));
-        self.last = sequence;
         written.map_err(|error| self.failed(&error.to_string()))
     }
 
@@ -312,7 +322,9 @@ fn path(location: &str) -> Result<PathBuf> {
     let path = location.strip_prefix("sqlite://").or_else(|| location.strip_prefix("sqlite:")).unwrap_or(location);
     let is_address = path.len() < location.len();
     if path.is_empty() || path == ":memory:" || path.contains("://") || (is_address && path.contains('?')) {
-        let text = format!("journal {location:?}: not a path, and neither a plain sqlite: nor a postgres: address");
+        // What has a user in it has a password, too.
+        let shown = if path.contains('@') { shown(location) } else { location.to_owned() };
+        let text = format!("journal {shown:?}: not a path, and neither a plain sqlite: nor a postgres: address");
         return Err(Error::input(text));
     }
     Ok(path.into())
@@ -338,6 +350,12 @@ fn percent_encoded(path: &str) -> String {
         }
     }
     encoded
+}
+
+/// The result of a statement, or a transaction, in time.
+pub(super) async fn timed<T>(statement: impl Future<Output = sqlx::Result<T>> + Send) -> sqlx::Result<T> {
+    let late = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"));
+    tokio::time::timeout(STATEMENT, statement).await.map_err(late).and_then(|done| done)
 }
 
 pub(super) fn broken(name: &str, error: &sqlx::Error) -> Error {

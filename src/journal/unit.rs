@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use sqlx::{Row, any::AnyRow};
 
-use crate::{Booked, Error, OrderId, Outcome, Vendor, key::push_hex};
+use crate::{Booked, Error, OrderId, Outcome, Vendor, error::Kind, key::push_hex};
 
 /// How much of a row's SHA-256 it carries: it guards against damage, not against forgers.
 const SEAL: usize = 8;
@@ -130,7 +130,8 @@ impl Recorded {
 
     /// Not sent, and to be sent as the next revision.
     pub(crate) fn withdrawn() -> Self {
-        Self { name: WITHDRAWN.to_owned(), detail: String::new() }
+        let error = Error::new(Kind::Stopped, "it was withdrawn, to be sent as it is asked for now");
+        Self { name: WITHDRAWN.to_owned(), detail: error.to_record() }
     }
 
     /// Whether the order is booked, surely and for good.
@@ -138,8 +139,9 @@ impl Recorded {
         self.name == "booked"
     }
 
-    pub(crate) fn is_withdrawn(&self) -> bool {
-        self.name == WITHDRAWN
+    /// Whether nothing was sent: it may go out as the next revision, whoever else is at work.
+    pub(crate) fn is_not_sent(&self) -> bool {
+        self.name == "not_sent" || self.name == WITHDRAWN
     }
 
     /// Whether nothing more will come of it: all but `unknown`.

@@ -9,7 +9,11 @@ use std::time::Duration;
 use sqlx::{Any, AssertSqlSafe, Connection, Row, Transaction};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Journal, store::Dialect, unit::Unit};
+use super::{
+    Journal,
+    store::{Dialect, timed},
+    unit::Unit,
+};
 use crate::{Result, Vendor};
 
 /// A process, or a task of one, at work on an account's orders.
@@ -52,7 +56,8 @@ impl Journal {
             worker._alone = Some(self.alone(vendor, account).await);
         } else {
             let mut link = self.0.store.link().await?;
-            let joined = enter(&mut link.connection, self.0.store.dialect, &mut worker).await;
+            link.begins();
+            let joined = timed(enter(&mut link.connection, self.0.store.dialect, &mut worker)).await;
             link.seen(joined)?;
         }
         Ok(worker)
@@ -61,7 +66,8 @@ impl Journal {
     /// Says that a worker is alive.
     pub(crate) async fn beat(&self, worker: &Worker) -> Result<()> {
         let mut link = self.0.store.side().await?;
-        let beaten = insert(self.0.store.dialect, worker, &worker.wave).execute(&mut link.connection).await;
+        let beaten = insert(self.0.store.dialect, worker, &worker.wave).execute(&mut link.connection);
+        let beaten = timed(beaten).await;
         link.seen(beaten).map(drop)
     }
 
@@ -72,7 +78,7 @@ impl Journal {
         }
         let mut link = self.0.store.link().await?;
         let delete = sqlx::query("DELETE FROM worker WHERE id = $1").bind(worker.id.as_str());
-        let left = delete.execute(&mut link.connection).await;
+        let left = timed(delete.execute(&mut link.connection)).await;
         link.seen(left).map(drop)
     }
 
@@ -90,17 +96,22 @@ impl Journal {
         };
         let update = format!(
             "UPDATE unit SET fence = fence + 1, worker = $2, wave = $3, held_until = 0 WHERE id = \
-             (SELECT id FROM unit WHERE id = $1 AND state <> 'settled' {free} {})",
+             (SELECT id FROM unit WHERE id = $1 AND state <> 'settled' {free} {}) RETURNING fence",
             dialect.skip_locked()
         );
         let taken = {
             let mut link = self.0.store.link().await?;
             let update = sqlx::query(AssertSqlSafe(update)).bind(unit);
             let update = update.bind(worker.id.as_str()).bind(worker.wave.as_str());
-            let taken = update.execute(&mut link.connection).await;
-            link.seen(taken)?.rows_affected() > 0
+            let taken = timed(update.fetch_optional(&mut link.connection)).await;
+            let fence = taken.and_then(|row| row.map(|row| row.try_get(0)).transpose());
+            link.seen(fence)?
         };
-        if taken { self.unit(unit).await.map(Some) } else { Ok(None) }
+        match taken {
+            // By now it may be another's again, or gone.
+            Some(fence) => self.unit(unit, fence).await,
+            None => Ok(None),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::{Any, AssertSqlSafe, Connection, Row, Transaction};
 use tokio::sync::oneshot;
 
 use super::{
-    store::{Dialect, Link, Store},
+    store::{Dialect, Link, Store, timed},
     unit::{Slot, Unit, places},
     workers::lock_account,
 };
@@ -76,7 +76,8 @@ impl Queue {
             let mut waiting = std::mem::take(&mut *self.waiting());
             // What a dropped run still meant to write is void.
             waiting.retain(|(_, done)| !done.is_closed());
-            let written = write_all(&mut link, store.dialect, &waiting).await;
+            link.begins();
+            let written = timed(write_all(&mut link, store.dialect, &waiting)).await;
             let written = link.seen(written);
             // A server that was gone for a moment: the same once more, on a new connection.
             if written.is_err() && std::mem::take(&mut again) {
@@ -110,7 +111,7 @@ fn said(told: Told) -> Result<Written> {
 }
 
 async fn write_all(link: &mut Link, dialect: Dialect, waiting: &[Waiting]) -> sqlx::Result<Vec<Written>> {
-    let next = link.next();
+    let counted = link.is_counted();
     let mut transaction = link.connection.begin_with(dialect.begin()).await?;
     // In one order everywhere, so that no two workers wait for each other.
     let claims: BTreeSet<(&str, &str)> = waiting
@@ -131,15 +132,20 @@ async fn write_all(link: &mut Link, dialect: Dialect, waiting: &[Waiting]) -> sq
             What::Release => writer.release().await?,
         });
     }
-    if let Some(next) = next {
-        let number = AssertSqlSafe(format!("PRAGMA user_version = {next}"));
-        sqlx::raw_sql(number).execute(&mut *transaction).await?;
-    }
+    let sequence = if counted { Some(count(&mut transaction).await?) } else { None };
     transaction.commit().await?;
-    if let Some(next) = next {
-        link.wrote(next).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+    if let Some(sequence) = sequence {
+        link.wrote(sequence).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
     }
     Ok(written)
+}
+
+/// Counts a transaction, and gives how many there were.
+async fn count(transaction: &mut Transaction<'_, Any>) -> sqlx::Result<i64> {
+    let before: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut **transaction).await?.try_get(0)?;
+    let number = AssertSqlSafe(format!("PRAGMA user_version = {}", before + 1));
+    sqlx::raw_sql(number).execute(&mut **transaction).await?;
+    Ok(before + 1)
 }
 
 /// Writes one unit.

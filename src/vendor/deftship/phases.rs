@@ -152,7 +152,13 @@ impl Phases for Client {
         let Handle { batch } = handle(unit)?;
         // There is no call to cancel a batch: one without items is the nearest thing to it.
         let items = open(unit).map(|place| unit.slots[place].tie.clone()).collect();
-        self.remove(&batch, items).await.map(drop)
+        let left = self.remove(&batch, items).await?.results.and_then(|results| results.total_count);
+        // What it did not remove would be shipped by a call that is on its way.
+        if left != Some(0) {
+            let text = format!("batch {batch} holds {left:?} items in place of none");
+            return Err(Error::new(Kind::Doubt, text).at(Vendor::Deftship, "remove_batch_items"));
+        }
+        Ok(())
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {

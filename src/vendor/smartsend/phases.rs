@@ -94,7 +94,7 @@ impl Phases for Client {
             },
             Ok(Answer { value: BookAnswer::Accepted(_), request_id }) => Committed::Accepted(request_id),
             // The first call under this key still runs.
-            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Accepted(None),
+            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Underway,
             Err(error) => error.into(),
         }
     }
@@ -107,7 +107,9 @@ impl Phases for Client {
 
     async fn abandon(&self, unit: &Unit) -> Result<()> {
         let Handle { shipment, .. } = handle(unit)?;
-        self.delete_shipment(shipment).await
+        // A shipment that is not found is not gone: it may be the address that is wrong.
+        let call = self.raw.delete_shipment(&self.team, &shipment, None, None);
+        self.answer("delete_shipment", call).await.map(drop)
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {
@@ -127,7 +129,9 @@ impl Phases for Client {
                     Reconciled::Unknown(Error::new(Kind::Doubt, format!("shipment {shipment} is in state {state:?}")))
                 }
             },
-            Err(_) if key_kept(unit) && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(error) if key_kept(unit) && doubt == Doubt::InFlight => {
+                Reconciled::Repeatable(error.with_kind(Kind::Doubt))
+            }
             Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
         }
     }

@@ -151,6 +151,9 @@ impl Phases for ViaBatches {
         for draft in orders {
             let mut shipment = draft.shipment.clone();
             let identifier = shipment.identifier.get_or_insert_with(|| draft.order.as_str().to_owned());
+            if identifier.contains(char::is_control) {
+                return Err(Error::input(format!("identifier {identifier:?}: it holds a control character")));
+            }
             if ties.contains(identifier) {
                 return Err(Error::input(format!("identifier {identifier:?}: two shipments of a batch have it")));
             }
@@ -178,7 +181,7 @@ impl Phases for ViaBatches {
         match dispatch.await {
             Ok(answer) => Committed::Accepted(answer.request_id),
             // The first call under this key still runs.
-            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Accepted(None),
+            Err(error) if error.status() == Some(409) && error.retry_after().is_some() => Committed::Underway,
             Err(error) => error.into(),
         }
     }
@@ -213,7 +216,9 @@ impl Phases for ViaBatches {
                 let state = state.map_or_else(|| "no state".to_owned(), |state| state.to_string());
                 Reconciled::Unknown(Error::new(Kind::Doubt, format!("batch {batch} is in state {state:?}")))
             }
-            Err(_) if key_kept(unit) && doubt == Doubt::InFlight => Reconciled::NotBegun,
+            Err(error) if key_kept(unit) && doubt == Doubt::InFlight => {
+                Reconciled::Repeatable(error.with_kind(Kind::Doubt))
+            }
             Err(error) => Reconciled::Unknown(error.with_kind(Kind::Doubt)),
         }
     }
