@@ -117,6 +117,22 @@ async fn whoever_comes_while_others_work_is_of_their_wave() {
     assert_ne!(join(&journal, &account, LONG).await.wave, first.wave);
 }
 
+/// A worker that stalls within a transaction holds the account's lock: the server ends it.
+#[tokio::test]
+async fn a_server_is_told_not_to_wait_for_the_stalled() {
+    let Some((journal, _)) = shared().await else { return };
+    for link in [journal.0.store.link().await.unwrap(), journal.0.store.side().await.unwrap()] {
+        let mut link = link;
+        for (setting, value) in
+            [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "30s"), ("synchronous_commit", "on")]
+        {
+            let show = sqlx::query(AssertSqlSafe(format!("SHOW {setting}")));
+            let row = show.fetch_one(&mut link.connection).await.unwrap();
+            assert_eq!(row.try_get::<String, _>(0).unwrap(), value);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_row_that_is_not_as_it_was_written_is_refused() {
     let journal = Journal::in_memory().await.unwrap();

@@ -216,3 +216,39 @@ async fn a_server_that_cannot_be_had_is_one_clear_error() {
     assert!(error.starts_with("journal postgres://desk@127.0.0.1:1/wave: "), "{error}");
     assert!(!error.contains("secret"), "{error}");
 }
+
+/// The row at the gate is none of the time for which a unit is held.
+#[tokio::test]
+async fn a_call_may_wait_its_turn_for_longer_than_it_may_take() {
+    with_database(async |address| {
+        let sandbox = Sandbox::builder().start().await.unwrap();
+        let wave: Vec<Order<deftship::Shipment>> = orders(30, |_| deftship_shipment("90001", "5559876543"));
+        let timeouts = shipbatch::Timeouts { write: Duration::from_millis(200), ..Default::default() };
+        let client = deftship::Client::builder("main").token(Sandbox::TOKEN).timeouts(timeouts).rate(6000);
+        let client = client.base_url(sandbox.base_url(Vendor::Deftship)).build().unwrap();
+        let journal = journal(&address).await;
+        let booking = client.book(&wave, &journal).unit_size(1).concurrency(30).polling(polling());
+        assert_done(&sandbox, &[booking.run().await.unwrap()]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_machine_that_is_cut_off_ends_nothing_for_the_others() {
+    with_database(async |address| {
+        let sandbox = Sandbox::builder().latency(Duration::from_millis(5)).start().await.unwrap();
+        let wave: Vec<Order<smartsend::types::ShipmentRequest>> = orders(80, |_| smartsend_shipment("5000"));
+        let retry = shipbatch::RetryPolicy { attempts: 1, ..Default::default() };
+        let lost = smartsend::Client::builder("team-7").token(Sandbox::TOKEN).base_url("http://127.0.0.1:1");
+        let (lost, healthy) = (lost.retry(retry).build().unwrap(), smartsend_client(&sandbox));
+        let (first, second) = (journal(&address).await, journal(&address).await);
+        let (cut_off, healthy) = future::join(
+            lost.book(&wave, &first).polling(polling()).run(),
+            healthy.book(&wave, &second).polling(polling()).run(),
+        )
+        .await;
+        assert!(cut_off.unwrap().counts().not_sent > 0);
+        assert_done(&sandbox, &[healthy.unwrap()]);
+    })
+    .await;
+}

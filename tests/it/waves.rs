@@ -318,3 +318,62 @@ async fn a_wave_runs_in_a_spawned_task() {
     });
     assert!(wave.await.unwrap());
 }
+
+/// A proxy that knows nothing, or a wrong address: no answer of it says that an order is not booked.
+#[tokio::test]
+async fn a_host_that_finds_nothing_proves_nothing() {
+    let faults = "smartsend.book_shipment:hang@1".parse().unwrap();
+    let sandbox = Sandbox::builder().faults(faults).start().await.unwrap();
+    let journal = Journal::in_memory().await.unwrap();
+    let nowhere = httpmock::MockServer::start_async().await;
+    nowhere.mock_async(|_, then| drop(then.status(404))).await;
+    let mut wave: Vec<Order<smartsend::types::ShipmentRequest>> = orders(1, |_| smartsend_shipment("5000"));
+    let client = smartsend_client(&sandbox);
+    let sent = async {
+        while sandbox.faults_injected() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        () = sent => {}
+        ended = client.book(&wave, &journal).run() => panic!("{ended:?}"),
+    }
+
+    let lost = smartsend::Client::builder("team-7").token(Sandbox::TOKEN).base_url(nowhere.base_url()).build().unwrap();
+    for postal_code in ["5000", "8000"] {
+        // As it was, and as it was changed meanwhile.
+        wave[0].shipment = serde_json::from_value(smartsend_shipment(postal_code)).unwrap();
+        let report = lost.book(&wave, &journal).polling(polling()).run().await.unwrap();
+        let (_, outcome) = odd_one_out(&report);
+        assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+    }
+    let report = client.book(&wave, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", odd_one_out(&report));
+    assert_charged_once(&sandbox, &report);
+}
+
+/// An order that was changed before anything came of its booking is booked as it is now; one that is asked for no more is
+/// not booked at all.
+#[tokio::test]
+async fn what_was_not_begun_is_booked_as_it_is_asked_for_now() {
+    let faults = "xps.book_batch:drop-before,xps.get_batch:500".parse().unwrap();
+    let sandbox = Sandbox::builder().faults(faults).start().await.unwrap();
+    let journal = Journal::in_memory().await.unwrap();
+    let mut wave: Vec<Order<xps::types::QuoteShipment>> = orders(4, |_| xps_shipment("84601"));
+    let retry = shipbatch::RetryPolicy { attempts: 1, ..Default::default() };
+    let client = xps::Client::builder("TEST00002").token(Sandbox::TOKEN).base_url(sandbox.base_url(Vendor::Xps));
+    let client = client.retry(retry).build().unwrap();
+    let hasty = Polling { patience: Duration::from_millis(50), ..polling() };
+    let report = client.book(&wave, &journal).polling(hasty).run().await.unwrap();
+    assert_eq!(report.counts().unknown, 4);
+
+    sandbox.set_faults(shipbatch::sandbox::Faults::default());
+    wave.remove(3);
+    wave[1].shipment.pieces[0].weight = "9".parse().unwrap();
+    let report = client.book(&wave, &journal).polling(polling()).run().await.unwrap();
+    assert!(report.all_booked(), "{:?}", odd_one_out(&report));
+    assert_charged_once(&sandbox, &report);
+    assert_eq!(sandbox.ledger().orders(), 3);
+    let as_now = report.iter().all(|(_, outcome)| outcome.booked().is_some_and(|booked| !booked.changed));
+    assert!(as_now, "nothing was booked as it was");
+}

@@ -2,19 +2,23 @@
 
 use std::{borrow::Cow, env};
 
-/// This process's command line, quoted so that a shell reads the same arguments; only a password is left out.
+/// This process's command line, quoted so that a shell reads the same arguments; only passwords are left out.
 pub(crate) fn command() -> String {
     let words: Vec<String> = env::args_os().map(|word| quoted(&shown(&word.to_string_lossy()))).collect();
     words.join(" ")
 }
 
-/// A word without the password of a `postgres:` address in it.
+/// A word without the password of a `postgres:` address in it, nor its settings, which may hold another.
 fn shown(word: &str) -> Cow<'_, str> {
     let place = ["postgres://", "postgresql://"].iter().find_map(|scheme| Some(word.find(scheme)? + scheme.len()));
     let Some((before, address)) = place.map(|place| word.split_at(place)) else { return word.into() };
-    let Some((login, rest)) = address.split_once('@') else { return word.into() };
-    let Some((user, _)) = login.split_once(':') else { return word.into() };
-    format!("{before}{user}:***@{rest}").into()
+    let (address, settings) = address.split_at(address.find('?').unwrap_or(address.len()));
+    let settings = if settings.contains("password") { "?***" } else { settings };
+    let shown = match address.rsplit_once('@').and_then(|(login, host)| Some((login.split_once(':')?.0, host))) {
+        Some((user, host)) => format!("{before}{user}:***@{host}{settings}"),
+        None => format!("{before}{address}{settings}"),
+    };
+    shown.into()
 }
 
 /// A word in the form that a POSIX shell takes for this word.
@@ -33,7 +37,15 @@ mod tests {
     #[test]
     fn a_password_is_left_out() {
         assert_eq!(shown("--journal=postgres://desk:secret@host/wave"), "--journal=postgres://desk:***@host/wave");
-        for word in ["postgres://desk@host/wave", "postgres://host/a:b", "a:b@c", "wave.db"] {
+        assert_eq!(shown("postgres://desk:se@cr:et@host/wave"), "postgres://desk:***@host/wave");
+        assert_eq!(shown("postgres://desk@host/wave?password=secret"), "postgres://desk@host/wave?***");
+        for word in [
+            "postgres://desk@host/wave?sslmode=require",
+            "postgres://desk@host/wave",
+            "postgres://host/a:b",
+            "a:b@c",
+            "wave.db",
+        ] {
             assert_eq!(shown(word), word);
         }
     }
