@@ -1,4 +1,5 @@
-//! Seeded runs of several workers on one journal: random faults, workers dropped at any await point, their units taken over.
+//! Seeded runs of several workers on one journal: random faults, workers that stall or are dropped at any await point, their
+//! units taken over.
 //!
 //! `SHIPBATCH_SIMULATIONS` is how many seeds the simulation of one worker runs; here it is a tenth of them.
 
@@ -18,7 +19,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::with_database;
 use crate::{
     invariants::{Evidence, Told, Unknowable},
-    simulation::{polls::Polls, scenario::Scenario},
+    simulation::{
+        polls::{Polls, stalling},
+        scenario::Scenario,
+    },
     ways::{Agent, Fate, Wave},
 };
 
@@ -60,11 +64,11 @@ impl Simulation {
         self.scenario.way.agent(&self.sandbox, wave.timeout)
     }
 
-    /// A worker, dropped after so many polls. Gives whether it was.
-    async fn work(&self, polls: u32) -> bool {
+    /// A worker that stalls for longer than its lease, and is dropped after so many polls. Gives whether it was.
+    async fn work(&self, (stall, polls): (u32, u32)) -> bool {
         let journal = Journal::open(&self.address).await.unwrap();
         let agent = self.agent(&self.scenario.wave);
-        let booking = agent.book(&self.scenario.wave, &journal);
+        let booking = stalling(agent.book(&self.scenario.wave, &journal), stall, 3 * LEASE);
         let ended = Polls { left: polls, at_once: polls.is_multiple_of(2) }.run(booking).await;
         if let Some(ended) = &ended {
             ended.as_ref().unwrap();
@@ -77,8 +81,8 @@ impl Simulation {
         let mut dice = Rng::with_seed(self.scenario.seed);
         let mut dropped = 0;
         for _ in 0..2 {
-            let workers: Vec<u32> = (0..dice.usize(2..=3)).map(|_| stop(&mut dice)).collect();
-            let ended = future::join_all(workers.iter().map(|polls| self.work(*polls))).await;
+            let workers: Vec<_> = (0..dice.usize(2..=3)).map(|_| (stop(&mut dice), stop(&mut dice))).collect();
+            let ended = future::join_all(workers.iter().map(|worker| self.work(*worker))).await;
             dropped += ended.iter().filter(|dropped| **dropped).count();
             self.evidence().await.at_a_stop().assert_none(&self.name());
         }
@@ -117,7 +121,7 @@ impl Simulation {
     }
 }
 
-/// After how many polls a worker is dropped: a short life is as likely as a long one.
+/// After how many polls a worker stalls, or is dropped: a short life is as likely as a long one.
 fn stop(dice: &mut Rng) -> u32 {
     let longest = 1 << dice.u32(3..=9);
     dice.u32(1..=longest)

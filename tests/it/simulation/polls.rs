@@ -1,6 +1,6 @@
 //! A future that is dropped after a number of polls: a stop at any await point.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 /// How often a future is polled before it is dropped.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,22 @@ impl Polls {
         })
         .await
     }
+}
+
+/// A future that stalls after so many polls, as a machine does that is paused: nothing of it moves for so long.
+pub(crate) async fn stalling<F: Future>(future: F, mut polls: u32, pause: Duration) -> F::Output {
+    let (mut future, mut stall) = (pin!(future), None);
+    poll_fn(|context| {
+        polls = polls.saturating_sub(1);
+        if polls == 0 {
+            let stall = stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            if !stall.is_elapsed() && stall.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        future.as_mut().poll(context)
+    })
+    .await
 }
 
 /// A signal that comes when it was asked for so often.
