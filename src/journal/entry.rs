@@ -8,7 +8,7 @@ use super::{
     Journal,
     unit::{Slot, Stage},
 };
-use crate::{OrderId, Outcome, Result, Vendor};
+use crate::{Error, OrderId, Outcome, Report, Result, Vendor, error::Kind};
 
 /// What a journal holds of an order: the newest try at it.
 #[derive(Debug)]
@@ -77,6 +77,30 @@ impl Journal {
         let mut entries: Vec<Entry> = newest.into_values().collect();
         entries.sort_by(|one, other| (one.place, &one.order).cmp(&(other.place, &other.order)));
         Ok(entries)
+    }
+
+    /// What became of all orders of an account, as far as the journal knows: the vendor is not asked. An order that is
+    /// under way is `Unknown`, or `NotSent` while no money can move yet.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged.
+    pub async fn report(&self, vendor: Vendor, account: &str) -> Result<Report> {
+        let entries = self.entries(vendor, account).await?;
+        let rows = entries.into_iter().map(|entry| {
+            let outcome = entry.outcome.unwrap_or_else(|| under_way(entry.stage).of(&entry.order));
+            (entry.order, outcome)
+        });
+        Ok(Report::new(vendor, account, rows.collect(), false))
+    }
+}
+
+/// What can be said of an order to which nothing came yet.
+fn under_way(stage: Stage) -> Outcome {
+    match stage {
+        Stage::Claimed => Outcome::NotSent(Error::new(Kind::Stopped, "it is under way, and was not sent yet")),
+        Stage::Intent | Stage::Accepted | Stage::Settled => {
+            Outcome::Unknown(Error::new(Kind::Doubt, "it is under way"))
+        }
     }
 }
 

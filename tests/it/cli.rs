@@ -13,6 +13,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod help;
+mod journal;
+mod plan;
+mod sheet;
+
 const VENDORS: [&str; 3] = ["smartsend", "xps", "deftship"];
 /// What may never be shown.
 const TOKEN: &str = "q7-very-secret-token";
@@ -500,9 +505,9 @@ fn bad_lines_are_all_named_and_nothing_is_sent() {
 #[test]
 fn many_bad_lines_are_counted() {
     let desk = Desk::new();
-    desk.write("orders.jsonl", "order_id,receiver.zip\n".repeat(50));
+    desk.write("orders.jsonl", "order_id,receiver.zip\n".repeat(80));
     let stderr = desk.book("xps", "").refused();
-    assert_eq!((stderr.lines().count(), stderr.lines().last()), (22, Some("  … and 30 more")), "{stderr}");
+    assert_eq!((stderr.lines().count(), stderr.lines().last()), (52, Some("  … and 30 more")), "{stderr}");
 }
 
 #[test]
@@ -569,7 +574,7 @@ fn files_are_checked_before_anything_is_sent() {
         run("--labels wave.pdf --report wave.pages.csv"),
     ];
     insta::assert_snapshot!(said.concat(), @"
-    error: --report report.xlsx: not a .csv or .jsonl file
+    error: --report report.xlsx: not a .csv, .jsonl or .html file
     error: --report nowhere/report.csv: there is no folder nowhere
     error: --labels labels.zpl: not a .pdf file
     error: --labels nowhere/labels.pdf: there is no folder nowhere

@@ -48,6 +48,16 @@ impl Access {
         })
     }
 
+    /// To this account, with the token of the environment, which must not be another's.
+    pub(crate) fn of(variables: &Variables, account: String, base_url: Option<&str>) -> Result<Self, Failure> {
+        if let Some(other) = variable(variables.account)?.filter(|other| *other != account) {
+            let text = format!("{} is {other:?}, and the journal's account is {account:?}", variables.account);
+            return Err(Failure::new(text));
+        }
+        let base_url = base_url.map(str::to_owned).map_or_else(|| variable(variables.base_url), |url| Ok(Some(url)))?;
+        Ok(Self { token: set(variables.token)?, account, base_url })
+    }
+
     /// To a sandbox.
     pub(crate) fn to_sandbox(sandbox: &Sandbox, vendor: Vendor) -> Self {
         Self {

@@ -1,11 +1,50 @@
-//! The command line of this process, to be started again: that is how a wave goes on.
+//! The command line to type next: mostly this process's own again, since that is how a wave goes on.
 
 use std::{borrow::Cow, env};
+
+use shipbatch::Counts;
 
 /// This process's command line, quoted so that a shell reads the same arguments; only passwords are left out.
 pub(crate) fn command() -> String {
     let words: Vec<String> = env::args_os().map(|word| quoted(&shown(&word.to_string_lossy()))).collect();
     words.join(" ")
+}
+
+/// A command line of this program with these words, quoted alike.
+pub(crate) fn with(words: &[&str]) -> String {
+    let program = env::args_os().next().unwrap_or_else(|| "shipbatch".into());
+    let program = program.to_string_lossy().into_owned();
+    let words = std::iter::once(program.as_str()).chain(words.iter().copied());
+    words.map(|word| quoted(&shown(word))).collect::<Vec<_>>().join(" ")
+}
+
+/// The command that books what this process planned, with a place for a journal where it has none.
+pub(crate) fn booking(without_journal: bool) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut own = env::args_os().map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = own.next() {
+        match word.as_str() {
+            "plan" if !words.iter().any(|word| word == "book") => words.push("book".to_owned()),
+            // The environment says it when there are credentials.
+            "--account" => drop(own.next()),
+            word if word.starts_with("--account=") => {}
+            _ => words.push(word),
+        }
+    }
+    if without_journal {
+        words.extend(["--journal", "JOURNAL"].map(str::to_owned));
+    }
+    words.iter().map(|word| quoted(&shown(word))).collect::<Vec<_>>().join(" ")
+}
+
+/// When a wave is to go on; nothing, if all is booked.
+pub(crate) fn when(counts: &Counts) -> Option<&'static str> {
+    if counts.booked == counts.total() {
+        return None;
+    }
+    // A rejected order is sent again as it is: it must be repaired first.
+    let only_rejected = counts.booked + counts.rejected == counts.total();
+    Some(if only_rejected { "to go on, when the rejected orders are repaired" } else { "to go on" })
 }
 
 /// A word without the password of a `postgres:` address in it, nor its settings, which may hold another.

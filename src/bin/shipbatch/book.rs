@@ -1,6 +1,7 @@
 //! `shipbatch book`: a file of orders, booked; the same command again goes on.
 
 use std::{
+    collections::HashSet,
     io::{self, Write},
     num::NonZeroUsize,
     path::PathBuf,
@@ -9,33 +10,43 @@ use std::{
 };
 
 use shipbatch::{
-    Journal, Polling, Report, Vendor,
+    Entry, Journal, OrderId, Polling, Report, Vendor,
     sandbox::{Faults, Sandbox},
 };
 
 use crate::{
-    Failure,
+    Failure, STOPPED,
     access::{Access, Calls},
     again,
     desk::{self, Desk, Orders, vendor},
     files::Files,
     interrupt,
-    line::Shipper,
     meter::{self, Meter},
-    orders,
+    orders::{self, Intake},
     summary::Summary,
+    table::Rows,
     wait,
 };
 
-/// The exit code where not all that was asked for could be done.
-const STOPPED: u8 = 1;
-/// The exit code where some orders are not booked.
-const SOME_NOT_BOOKED: u8 = 2;
+const EXAMPLES: &str = "\
+Examples:
+  shipbatch book orders.jsonl --vendor xps --journal wave.db --labels labels.pdf --report wave.html
+  shipbatch book orders.csv --vendor deftship --journal wave.db --shipper-id 123 --service USPS-3
+  shipbatch book export.csv --vendor xps --journal wave.db --map 'Name=order_id' \\
+      --map 'Shipping Name=receiver.name' --set serviceCode=ups_ground ...
+  shipbatch book orders.jsonl --vendor smartsend --journal postgres://desk@db.example/shipping
+
+The same command again goes on: what is booked is skipped, what is in doubt is looked up first.
+
+Credentials come from the environment: SMARTSEND_TOKEN and SMARTSEND_TEAM; XPS_API_KEY and XPS_CUSTOMER_ID;
+DEFTSHIP_TOKEN and, where a journal holds several accounts, DEFTSHIP_ACCOUNT.";
 
 /// What `shipbatch book` takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// JSON Lines: {"order_id": …, "shipment": {the vendor's own request}}; `-` is standard input
+    /// JSON Lines: {"order_id": …, "shipment": {the vendor's own request}}; or CSV with columns such as receiver.name; `-`
+    /// is standard input
     orders: PathBuf,
     /// Where to book
     #[arg(long, value_name = "V", value_parser = vendor())]
@@ -47,7 +58,7 @@ pub(crate) struct Args {
     /// Write all labels into one PDF, in the order of ORDERS
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Write a row for each order, to a .csv or .jsonl file
+    /// Write a row for each order, to a .csv, .jsonl or .html file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Book in a sandbox that ends with this command; no account is needed
@@ -85,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = wait::parse)]
     lease: Option<Duration>,
     #[command(flatten)]
-    shipper: Shipper,
+    intake: Intake,
     /// Write events to stdout, one JSON object per line
     #[arg(long)]
     json: bool,
@@ -104,21 +115,23 @@ impl Args {
 
     /// Checks all that can be checked, then books.
     async fn book<D: Desk>(self, logs: bool) -> Result<ExitCode, Failure> {
-        self.check_flags()?;
+        desk::check(self.vendor, &self.intake.shipper, self.via_batches)?;
         let files = Files::check(self.report.as_deref(), self.labels.as_deref())?;
         let faults = self.faults.clone().unwrap_or_default();
         let sandbox = if self.sandbox { Some(Sandbox::builder().faults(faults).start().await?) } else { None };
         let client = self.access::<D>(sandbox.as_ref())?.client::<D>(&self.calls)?;
-        let orders = orders::read::<D::Line>(&self.orders, &self.shipper)?;
+        let orders = orders::read::<D::Line>(&self.orders, &self.intake)?;
         let journal = Journal::open(&self.journal).await?;
 
         let started = Instant::now();
         let report = self.wave::<D>(&client, &orders, &journal, &Meter::new(self.json, logs)).await?;
         let labels = files.write_labels(&client, &report, &journal).await;
+        let entries = if files.tells_times() { entries(&journal, &report).await } else { Ok(Vec::new()) };
         let closed = journal.close().await.map_err(Failure::from);
         let index = labels.as_ref().ok().and_then(Option::as_ref);
         let labelled = index.is_none_or(|index| index.missing().len() == 0);
-        let table = files.write_table(&report, index);
+        let rows = |entries: &Vec<Entry>| files.write_table(&Rows { report: &report, labels: index, entries });
+        let table = entries.as_ref().map_err(Failure::clone).and_then(rows);
 
         let summary = Summary {
             report: &report,
@@ -132,18 +145,10 @@ impl Args {
         // What is booked is booked, and was told: only then the files that could not be written.
         let failures: Vec<Failure> = [closed.err(), labels.err(), table.err()].into_iter().flatten().collect();
         failures.iter().for_each(|failure| meter::say(&failure.to_string()));
-        Ok(code(report.all_booked(), failures.is_empty() && labelled))
-    }
-
-    /// A flag that would be ignored is a mistake.
-    fn check_flags(&self) -> Result<(), Failure> {
-        if self.vendor != Vendor::Deftship && self.shipper.is_given() {
-            return Err(Failure::new(format!("--shipper-id and --service: {} takes none", self.vendor)));
+        if failures.is_empty() && labelled {
+            return Ok(crate::code(report.all_booked()));
         }
-        if self.vendor != Vendor::SmartSend && self.via_batches {
-            return Err(Failure::new(format!("--via-batches: {} books by batches as it is", self.vendor)));
-        }
-        Ok(())
+        Ok(ExitCode::from(STOPPED))
     }
 
     fn access<D: Desk>(&self, sandbox: Option<&Sandbox>) -> Result<Access, Failure> {
@@ -202,12 +207,11 @@ fn eager() -> Polling {
     }
 }
 
-fn code(all_booked: bool, all_written: bool) -> ExitCode {
-    match (all_booked, all_written) {
-        (true, true) => ExitCode::SUCCESS,
-        (false, true) => ExitCode::from(SOME_NOT_BOOKED),
-        (_, false) => ExitCode::from(STOPPED),
-    }
+/// What the journal holds of this wave's orders: it may know others too.
+async fn entries(journal: &Journal, report: &Report) -> Result<Vec<Entry>, Failure> {
+    let orders: HashSet<&OrderId> = report.iter().map(|(order, _)| order).collect();
+    let entries = journal.entries(report.vendor(), report.account()).await?;
+    Ok(entries.into_iter().filter(|entry| orders.contains(&entry.order)).collect())
 }
 
 /// Tells how the wave ended. Where stdout is closed there is nobody to tell; the exit code says it all the same.

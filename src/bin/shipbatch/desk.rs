@@ -3,7 +3,11 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use shipbatch::{Booking, Builder, Journal, LabelSource, Order, Phases, Vendor, deftship, smartsend, xps};
 
-use crate::{access::Variables, line};
+use crate::{
+    Failure,
+    access::Variables,
+    line::{self, Shipper},
+};
 
 /// The orders of a wave.
 pub(crate) type Orders<D> = [Order<<<D as Desk>::Engine as Phases>::Shipment>];
@@ -142,4 +146,15 @@ pub(crate) const VARIABLES: [(Vendor, Variables); 3] =
 /// Reads a vendor's name, and lists the names in the help.
 pub(crate) fn vendor() -> impl TypedValueParser<Value = Vendor> {
     PossibleValuesParser::new(Vendor::ALL.map(Vendor::name)).try_map(|name| name.parse::<Vendor>())
+}
+
+/// A flag that would be ignored is a mistake.
+pub(crate) fn check(vendor: Vendor, shipper: &Shipper, via_batches: bool) -> Result<(), Failure> {
+    if vendor != Vendor::Deftship && shipper.is_given() {
+        return Err(Failure::new(format!("--shipper-id and --service: {vendor} takes none")));
+    }
+    if vendor != Vendor::SmartSend && via_batches {
+        return Err(Failure::new(format!("--via-batches: {vendor} books by batches as it is")));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, io, path::Path};
 
 /// Why a command stopped; shown after `error:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure(String);
 
 impl Failure {

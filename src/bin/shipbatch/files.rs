@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use shipbatch::{Journal, LabelIndex, LabelSource, Report};
 
-use crate::{Failure, table::Table};
+use crate::{
+    Failure,
+    table::{Rows, Table},
+};
 
 /// What is to be written when a wave has ended.
 pub(crate) struct Files {
@@ -15,12 +18,9 @@ pub(crate) struct Files {
 impl Files {
     /// Checks where they are to be, before anything is sent.
     pub(crate) fn check(table: Option<&Path>, labels: Option<&Path>) -> Result<Self, Failure> {
-        let table = table.map(Table::new).transpose()?;
+        let table = table.map(|path| Table::new("--report", path, None)).transpose()?;
         if let Some(labels) = labels {
-            if labels.extension() != Some("pdf".as_ref()) {
-                return Err(Failure::new(format!("--labels {}: not a .pdf file", labels.display())));
-            }
-            writable("--labels", labels)?;
+            pdf("--labels", labels)?;
             // The index of the labels stands beside them under the same name.
             let index = labels.with_extension("pages.csv");
             if table.as_ref().is_some_and(|table| table.path() == index) {
@@ -47,12 +47,25 @@ impl Files {
         Ok(Some(report.labels(client).journal(journal).write_pdf(path).await?))
     }
 
+    /// Whether the report tells of when things happened.
+    pub(crate) fn tells_times(&self) -> bool {
+        self.table.as_ref().is_some_and(Table::tells_times)
+    }
+
     /// Writes the report, if it is wanted; where it is.
-    pub(crate) fn write_table(&self, report: &Report, labels: Option<&LabelIndex>) -> Result<Option<&Path>, Failure> {
+    pub(crate) fn write_table(&self, rows: &Rows<'_>) -> Result<Option<&Path>, Failure> {
         let Some(table) = &self.table else { return Ok(None) };
-        table.write(report, labels)?;
+        table.write(rows)?;
         Ok(Some(table.path()))
     }
+}
+
+/// Checks, before anything is sent, that a PDF can be where it is wanted.
+pub(crate) fn pdf(flag: &str, path: &Path) -> Result<(), Failure> {
+    if path.extension() != Some("pdf".as_ref()) {
+        return Err(Failure::new(format!("{flag} {}: not a .pdf file", path.display())));
+    }
+    writable(flag, path)
 }
 
 /// Checks, before anything is sent, that a file can be where it is wanted.

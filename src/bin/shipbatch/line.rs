@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, Visitor},
 };
-use shipbatch::{Order, OrderId, deftship};
+use serde_json::{Value, json};
+use shipbatch::{Order, OrderId, deftship, smartsend, xps};
 
 /// By what Deftship ships the orders that don't say it themselves.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -29,6 +31,20 @@ impl Shipper {
 pub(crate) trait Line: DeserializeOwned {
     type Shipment;
 
+    /// The vendor's own request, as its schema has it.
+    type Wire: JsonSchema;
+
+    /// Fields that are required and may well be empty: a sheet need not name them.
+    const BLANK: &'static [&'static str];
+
+    /// What the fields of the receiver begin with, as columns name them.
+    const RECEIVER: &'static str;
+
+    /// What stands beside the request and the order's id, with its schema.
+    fn beside() -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
     /// The order, or what is wrong with it.
     fn order(self, shipper: &Shipper) -> Result<Order<Self::Shipment>, String>;
 }
@@ -42,8 +58,38 @@ pub(crate) struct Plain<S> {
     shipment: S,
 }
 
-impl<S: DeserializeOwned> Line for Plain<S> {
+/// A vendor's request that is an order's line but for its id.
+pub(crate) trait Request: DeserializeOwned + JsonSchema {
+    const BLANK: &'static [&'static str];
+    const RECEIVER: &'static str;
+}
+
+impl Request for xps::types::QuoteShipment {
+    // They are always sent, as an empty text where there is nothing to say.
+    const BLANK: &'static [&'static str] = &[
+        "/shipment/receiver/company",
+        "/shipment/receiver/address2",
+        "/shipment/receiver/phone",
+        "/shipment/receiver/state",
+        "/shipment/sender/company",
+        "/shipment/sender/address2",
+        "/shipment/sender/phone",
+        "/shipment/sender/state",
+    ];
+    const RECEIVER: &'static str = "receiver.";
+}
+
+impl Request for smartsend::types::ShipmentRequest {
+    const BLANK: &'static [&'static str] = &[];
+    const RECEIVER: &'static str = "parties.receiver.";
+}
+
+impl<S: Request> Line for Plain<S> {
     type Shipment = S;
+    type Wire = S;
+
+    const BLANK: &'static [&'static str] = S::BLANK;
+    const RECEIVER: &'static str = S::RECEIVER;
 
     fn order(self, _: &Shipper) -> Result<Order<S>, String> {
         Ok(Order::new(self.order_id, self.shipment))
@@ -63,6 +109,17 @@ pub(crate) struct Deftship {
 
 impl Line for Deftship {
     type Shipment = deftship::Shipment;
+    type Wire = deftship::types::BatchShipment;
+
+    const BLANK: &'static [&'static str] = &[];
+    const RECEIVER: &'static str = "to_address.";
+
+    fn beside() -> Vec<(&'static str, Value)> {
+        vec![
+            ("shipper_id", json!({"type": ["integer", "null"], "description": "The vendor's id of the shipper"})),
+            ("service", json!({"type": ["string", "null"], "description": "The service's code, such as USPS-3"})),
+        ]
+    }
 
     fn order(self, shipper: &Shipper) -> Result<Order<Self::Shipment>, String> {
         let shipper_id = self.shipper_id.or(shipper.shipper_id);

@@ -1,12 +1,13 @@
 //! How far the wave is: bars on a terminal, plain lines elsewhere, or events for machines.
 
 use std::{
+    fmt,
     io::{self, IsTerminal, Write},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 use shipbatch::{Counts, Progress, Report};
 
@@ -120,8 +121,13 @@ pub(crate) struct Bars {
 impl Bars {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let style = ProgressStyle::with_template("{prefix:>9} {bar:40} {pos:>6} of {len}  {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template("{prefix:>9} {bar:32} {pos:>6} of {len}  {rate:>7}  {eta:>4} left  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    // Where it cannot be written there is no rate to see.
+                    let _ = write!(text, "{:.0}/s", state.per_sec());
+                });
         let bar = |name: &'static str| all.add(ProgressBar::new(0).with_style(style.clone()).with_prefix(name));
         let (prepared, committed, ended) = (bar("prepared"), bar("committed"), bar("ended"));
         Self { all, prepared, committed, ended }

@@ -19,8 +19,13 @@ mod xps;
 
 use dice::Dice;
 
+const EXAMPLES: &str = "\
+Examples:
+  shipbatch sample --vendor xps --count 1000 > orders.jsonl";
+
 /// What `shipbatch sample` takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// In whose form
     #[arg(long, value_name = "V", value_parser = vendor())]

@@ -11,8 +11,14 @@ use shipbatch::sandbox::{Faults, Sandbox};
 
 use crate::{Failure, access::SANDBOX_ACCOUNT, desk::VARIABLES, interrupt, ledger, words::counted};
 
+const EXAMPLES: &str = "\
+Examples:
+  shipbatch sandbox
+  shipbatch sandbox --listen 127.0.0.1:0 --latency 50 --faults 'book_batch:drop-after@1,*:429@5%'";
+
 /// What `shipbatch sandbox` takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen; port 0 is a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]

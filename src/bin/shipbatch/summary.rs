@@ -1,16 +1,19 @@
 //! The end of a wave, for people and for machines.
 
-use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use shipbatch::{LabelIndex, OrderId, Outcome, Report, sandbox::Ledger};
+use shipbatch::{LabelIndex, Report, sandbox::Ledger};
 
-use crate::{ledger, meter::with_counts, words::counted};
+use crate::{
+    again, ledger,
+    meter::with_counts,
+    reasons::{self, grouped, named},
+    words::{self, counted},
+};
 
 /// How many reasons are told; the report file has all.
 const REASONS: usize = 20;
-/// How many orders are named for each.
-const NAMED: usize = 5;
 
 /// All that is told when a wave has ended.
 pub(crate) struct Summary<'a> {
@@ -69,13 +72,13 @@ impl Summary<'_> {
 
     fn fmt_cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (currency, amount) in self.report.cost() {
-            writeln!(f, "cost: {amount} {}", if currency.is_empty() { "(currency not named)" } else { &currency })?;
+            writeln!(f, "cost: {amount} {}", words::currency(&currency))?;
         }
         Ok(())
     }
 
     fn fmt_problems(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reasons = reasons(self.report);
+        let reasons = reasons::of(self.report);
         for (reason, orders) in reasons.iter().take(REASONS) {
             writeln!(f, "{reason}\n  {}", named(orders))?;
         }
@@ -87,11 +90,7 @@ impl Summary<'_> {
 
     fn fmt_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((path, index)) = self.labels {
-            writeln!(f, "labels: {} ({})", path.display(), counted(index.iter().len(), "order"))?;
-            let missing = grouped(index.missing().map(|(order, error)| (order, error.message().to_owned())));
-            for (reason, orders) in missing.iter().take(REASONS) {
-                writeln!(f, "no label: {reason}\n  {}", named(orders))?;
-            }
+            labels(&mut *f, path, index)?;
         }
         match self.table {
             Some(table) => writeln!(f, "report: {}", table.display()),
@@ -100,14 +99,10 @@ impl Summary<'_> {
     }
 
     fn fmt_again(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = self.report.counts();
-        if self.report.all_booked() {
-            return Ok(());
+        match again::when(&self.report.counts()) {
+            Some(when) => writeln!(f, "{when}: {}", self.again),
+            None => Ok(()),
         }
-        // A rejected order is sent again as it is: it must be repaired first.
-        let only_rejected = counts.booked + counts.rejected == counts.total();
-        let when = if only_rejected { ", when the rejected orders are repaired" } else { "" };
-        writeln!(f, "to go on{when}: {}", self.again)
     }
 }
 
@@ -124,55 +119,12 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-type Reasons<'a> = Vec<(String, Vec<&'a OrderId>)>;
-
-/// What is wrong, and with which orders: the most frequent first.
-fn reasons(report: &Report) -> Reasons<'_> {
-    grouped(report.iter().filter_map(|(order, outcome)| Some((order, reason(outcome)?))))
-}
-
-/// What is wrong with an order, in words that other orders share: the ids of requests differ.
-fn reason(outcome: &Outcome) -> Option<String> {
-    if outcome.booked().is_some_and(|booked| booked.changed) {
-        return Some("booked before with other content, and left as it was".to_owned());
+/// Tells of a file of labels, and which labels are not in it.
+pub(crate) fn labels(mut f: impl fmt::Write, path: &Path, index: &LabelIndex) -> fmt::Result {
+    writeln!(f, "labels: {} ({})", path.display(), counted(index.iter().len(), "order"))?;
+    let missing = grouped(index.missing().map(|(order, error)| (order, error.message().to_owned())));
+    for (reason, orders) in missing.iter().take(REASONS) {
+        writeln!(f, "no label: {reason}\n  {}", named(orders))?;
     }
-    let error = outcome.error()?;
-    let status =
-        error.status().filter(|_| !error.message().starts_with("HTTP ")).map(|status| format!(" (HTTP {status})"));
-    Some(format!("{}: {}{}", outcome.name().replace('_', " "), error.message(), status.unwrap_or_default()))
-}
-
-fn grouped<'a>(problems: impl Iterator<Item = (&'a OrderId, String)>) -> Reasons<'a> {
-    let mut groups: BTreeMap<String, Vec<&OrderId>> = BTreeMap::new();
-    for (order, reason) in problems {
-        groups.entry(reason).or_default().push(order);
-    }
-    let mut groups: Reasons<'_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, orders)| std::cmp::Reverse(orders.len()));
-    groups
-}
-
-/// The first of some orders.
-fn named(orders: &[&OrderId]) -> String {
-    let names: Vec<&str> = orders.iter().take(NAMED).map(|order| order.as_str()).collect();
-    let more = orders.len() - names.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}: {}{more}", counted(orders.len(), "order"), names.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_frequent_reason_comes_first_and_names_a_few_orders() {
-        let orders: Vec<OrderId> = (1..=9).map(|number| OrderId::new(format!("A-{number}")).unwrap()).collect();
-        let problems = orders
-            .iter()
-            .enumerate()
-            .map(|(place, order)| (order, if place < 2 { "bad zip" } else { "no" }.to_owned()));
-        let lines: Vec<String> =
-            grouped(problems).iter().map(|(reason, orders)| format!("{reason}: {}", named(orders))).collect();
-        assert_eq!(lines, ["no: 7 orders: A-3, A-4, A-5, A-6, A-7 and 2 more", "bad zip: 2 orders: A-1, A-2"]);
-    }
+    Ok(())
 }
