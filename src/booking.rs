@@ -39,7 +39,7 @@ use futures_util::{
     future::{self, Either},
 };
 
-use crate::{Counts, Journal, Order, Polling, Report, Result, gate, journal::Worker};
+use crate::{Counts, Journal, Order, Polling, Report, Result, gate, journal::Worker, repeat};
 
 mod engine;
 mod phases;
@@ -190,7 +190,10 @@ where
         let mut halt = Box::pin(halt(self.stop, deadline).fuse());
         let passes = engine.passes(orders, self.unit, self.concurrency, &mut halt);
         let passes = gate::sharing(journal.pace(client.vendor(), client.account()), passes);
-        let report = alive(journal, &worker, Box::pin(passes)).await;
+        let (report, repeats) = repeat::noting(alive(journal, &worker, Box::pin(passes))).await;
+        if let Err(error) = journal.note_repeats(&worker, &repeats).await {
+            tracing::warn!(%error, "which calls were repeated is not in the journal");
+        }
         // What was found out counts; a worker that could not say goodbye is missed when its lease is over.
         if let Err(error) = journal.leave(&worker).await {
             tracing::warn!(%error, "the end of the run could not be told to other machines");

@@ -50,6 +50,7 @@ mod hold;
 #[cfg(feature = "labels")]
 mod label;
 mod pace;
+mod repeats;
 mod store;
 mod unit;
 mod workers;

@@ -21,6 +21,7 @@ mod outcome;
 mod page;
 mod permit;
 mod poll;
+mod repeat;
 mod retry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -43,6 +44,7 @@ pub use order::{Order, OrderId};
 pub use outcome::{Booked, Counts, Money, Outcome, Report};
 pub use page::Pages;
 pub use poll::{Ended, Poller, Polling};
+pub use repeat::Repeats;
 pub use retry::{Operation, Replay, RetryPolicy};
 pub use transport::{Timeouts, Transport};
 pub use vendor::{Account, Builder, Vendor, deftship, smartsend, xps};

@@ -32,7 +32,7 @@ use reqwest::{
 use crate::{
     Builder, Error, Result, Vendor,
     gate::Gate,
-    permit,
+    permit, repeat,
     retry::{Attempt, Budget, Decision, Operation, Replay, RetryPolicy},
     sieve::Held,
 };
@@ -214,6 +214,7 @@ impl Transport {
             self.heed(status, attempt, decision).await;
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
+                    repeat::note(info.operation_id, status, delay);
                     tokio::time::sleep(delay).await;
                     patience = patience.saturating_sub(delay);
                     request = again;

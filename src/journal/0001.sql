@@ -69,3 +69,17 @@ CREATE TABLE label (
     seal       TEXT   NOT NULL,
     PRIMARY KEY (vendor, account, order_id)
 );
+
+-- Calls that were sent again. Known when a run ends; of one that was killed there is nothing.
+CREATE TABLE repetition (
+    vendor    TEXT   NOT NULL,
+    account   TEXT   NOT NULL,
+    wave      TEXT   NOT NULL,
+    operation TEXT   NOT NULL,
+    status    BIGINT NOT NULL,               -- of the answer; 0 where none came
+    times     BIGINT NOT NULL,
+    waited    BIGINT NOT NULL,               -- all of them together, in milliseconds
+    first_at  BIGINT NOT NULL,
+    last_at   BIGINT NOT NULL,
+    PRIMARY KEY (vendor, account, wave, operation, status)
+);

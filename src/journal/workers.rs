@@ -19,8 +19,8 @@ use crate::{Result, Vendor};
 /// A process, or a task of one, at work on an account's orders.
 pub(crate) struct Worker {
     pub(super) id: String,
-    vendor: Vendor,
-    account: String,
+    pub(super) vendor: Vendor,
+    pub(super) account: String,
     /// All workers of an account that are alive at one time are at the same wave.
     pub(crate) wave: String,
     /// How long it counts as alive without saying so again.

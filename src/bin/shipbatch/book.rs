@@ -10,7 +10,7 @@ use std::{
 };
 
 use shipbatch::{
-    Entry, Journal, OrderId, Polling, Report, Vendor,
+    Journal, OrderId, Polling, Report, Vendor,
     sandbox::{Faults, Sandbox},
 };
 
@@ -21,6 +21,7 @@ use crate::{
     desk::{self, Desk, Orders, vendor},
     files::Files,
     interrupt,
+    journal::Story,
     meter::{self, Meter},
     orders::{self, Intake},
     summary::Summary,
@@ -126,12 +127,12 @@ impl Args {
         let started = Instant::now();
         let report = self.wave::<D>(&client, &orders, &journal, &Meter::new(self.json, logs)).await?;
         let labels = files.write_labels(&client, &report, &journal).await;
-        let entries = if files.tells_times() { entries(&journal, &report).await } else { Ok(Vec::new()) };
+        let story = if files.tells_times() { story(&journal, &report).await } else { Ok(Story::default()) };
         let closed = journal.close().await.map_err(Failure::from);
         let index = labels.as_ref().ok().and_then(Option::as_ref);
         let labelled = index.is_none_or(|index| index.missing().len() == 0);
-        let rows = |entries: &Vec<Entry>| files.write_table(&Rows { report: &report, labels: index, entries });
-        let table = entries.as_ref().map_err(Failure::clone).and_then(rows);
+        let rows = |story: &Story| files.write_table(&Rows { report: &report, labels: index, story });
+        let table = story.as_ref().map_err(Failure::clone).and_then(rows);
 
         let summary = Summary {
             report: &report,
@@ -208,10 +209,11 @@ fn eager() -> Polling {
 }
 
 /// What the journal holds of this wave's orders: it may know others too.
-async fn entries(journal: &Journal, report: &Report) -> Result<Vec<Entry>, Failure> {
+async fn story(journal: &Journal, report: &Report) -> Result<Story, Failure> {
     let orders: HashSet<&OrderId> = report.iter().map(|(order, _)| order).collect();
-    let entries = journal.entries(report.vendor(), report.account()).await?;
-    Ok(entries.into_iter().filter(|entry| orders.contains(&entry.order)).collect())
+    let mut story = Story::of(journal, report.vendor(), report.account()).await?;
+    story.entries.retain(|entry| orders.contains(&entry.order));
+    Ok(story)
 }
 
 /// Tells how the wave ended. Where stdout is closed there is nobody to tell; the exit code says it all the same.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shipbatch::{Journal, Vendor};
+use shipbatch::{Entry, Journal, Repeats, Vendor};
 
 use crate::{Failure, desk::vendor};
 
@@ -18,6 +18,20 @@ pub(crate) struct Source {
     /// Only what was booked for this account
     #[arg(long, value_name = "ID")]
     account: Option<String>,
+}
+
+/// What a journal tells of a wave beside its report.
+#[derive(Default)]
+pub(crate) struct Story {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) repeats: Vec<Repeats>,
+}
+
+impl Story {
+    pub(crate) async fn of(journal: &Journal, vendor: Vendor, account: &str) -> Result<Self, Failure> {
+        let entries = journal.entries(vendor, account).await?;
+        Ok(Self { entries, repeats: journal.repeats(vendor, account).await? })
+    }
 }
 
 /// A vendor, and who is its customer.

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rust_decimal::Decimal;
-use shipbatch::{Counts, OrderId};
+use shipbatch::{Counts, OrderId, Repeats};
 
 use crate::{
     reasons,
@@ -36,10 +36,11 @@ pub(crate) fn of(rows: &Rows<'_>) -> String {
                 h1 { (title) }
                 (heading(rows))
                 (outcomes(&report.counts()))
-                @if !rows.entries.is_empty() {
+                @if !rows.story.entries.is_empty() {
                     h2 { "Timeline" }
-                    (timeline::of(rows.entries))
+                    (timeline::of(&rows.story.entries))
                 }
+                (repeats(&rows.story.repeats))
                 (failures(rows))
                 h2 { "Orders" }
                 (orders(rows))
@@ -50,8 +51,8 @@ pub(crate) fn of(rows: &Rows<'_>) -> String {
 }
 
 fn heading(rows: &Rows<'_>) -> Markup {
-    let began = rows.entries.iter().map(|entry| entry.claimed_at).min();
-    let moved = rows.entries.iter().map(|entry| entry.updated_at).max();
+    let began = rows.story.entries.iter().map(|entry| entry.claimed_at).min();
+    let moved = rows.story.entries.iter().map(|entry| entry.updated_at).max();
     html! {
         p.facts {
             span { (counted(rows.report.iter().len(), "order")) }
@@ -83,6 +84,39 @@ fn outcomes(counts: &Counts) -> Markup {
         ul.legend {
             @for (name, count) in there() {
                 li { i class=(name) {} b { (count) } " " (name.replace('_', " ")) }
+            }
+        }
+    }
+}
+
+/// The calls that were sent again, and what that cost in time.
+fn repeats(repeats: &[Repeats]) -> Markup {
+    html! {
+        @if !repeats.is_empty() {
+            h2 { "Waits and repeats" }
+            table {
+                thead {
+                    tr {
+                        th { "Call" }
+                        th { "Answer" }
+                        th.number { "Repeats" }
+                        th.number { "Waited" }
+                        th { "First" }
+                        th { "Last" }
+                    }
+                }
+                tbody {
+                    @for repeats in repeats {
+                        tr {
+                            td { (repeats.operation) }
+                            td { (repeats.status.map_or("none".to_owned(), |status| status.to_string())) }
+                            td.number { (repeats.times) }
+                            td.number { (format!("{:.1} s", repeats.waited.as_secs_f64())) }
+                            td { (moment(repeats.first_at)) }
+                            td { (moment(repeats.last_at)) }
+                        }
+                    }
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use crate::{
     Failure,
-    journal::Source,
+    journal::{Source, Story},
     table::{Format, Rows, Table},
 };
 
@@ -35,10 +35,10 @@ impl Args {
         let table = self.output.as_deref().map(|path| Table::new("--output", path, self.format)).transpose()?;
         let journal = self.source.open().await?;
         let (vendor, account) = self.source.account(&journal).await?;
-        let entries = journal.entries(vendor, &account).await?;
+        let story = Story::of(&journal, vendor, &account).await?;
         let report = journal.report(vendor, &account).await?;
         journal.close().await?;
-        let rows = Rows { report: &report, labels: None, entries: &entries };
+        let rows = Rows { report: &report, labels: None, story: &story };
         match table {
             Some(table) => table.write(&rows)?,
             None => match rows.write(self.format.unwrap_or(Format::Table), io::stdout().lock()) {

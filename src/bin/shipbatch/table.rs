@@ -9,9 +9,9 @@ use std::{
 };
 
 use serde::Serialize;
-use shipbatch::{Entry, LabelIndex, OrderId, Outcome, Report};
+use shipbatch::{LabelIndex, OrderId, Outcome, Report};
 
-use crate::{Failure, files::writable, page};
+use crate::{Failure, files::writable, journal::Story, page};
 
 /// A file that is to hold the report.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) report: &'a Report,
     /// Where the labels are.
     pub(crate) labels: Option<&'a LabelIndex>,
-    /// What the journal holds of the orders.
-    pub(crate) entries: &'a [Entry],
+    /// What the journal tells beside it.
+    pub(crate) story: &'a Story,
 }
 
 /// What is said of one order. Money is text, so that no reader makes it a float.

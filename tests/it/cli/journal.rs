@@ -237,3 +237,20 @@ async fn the_time_between_two_runs_takes_no_room() {
     let page = desk.read("wave.html");
     assert_eq!((page.matches("<svg").count(), page.matches("<title>").count()), (2, 3), "{page}");
 }
+
+#[test]
+fn the_page_tells_which_calls_were_repeated() {
+    let desk = Desk::new();
+    desk.sample("xps", 3, |_, _| {});
+    let faults = "--sandbox --faults quote_batch:429(0)@1,get_label:500@1,create_batch:500@1";
+    let book = format!("book orders.jsonl --vendor xps --journal wave.db --report wave.html {faults}");
+    let ended = desk.run(&book);
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    let again = desk.run("report --journal wave.db --output again.html");
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
+    for page in ["wave.html", "again.html"] {
+        let page = desk.read(page);
+        assert!(page.contains("<h2>Waits and repeats</h2>"), "{page}");
+        assert!(page.contains("<td>quote_batch</td><td>429</td>"), "{page}");
+    }
+}
