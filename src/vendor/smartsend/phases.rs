@@ -157,3 +157,47 @@ fn booked(shipment: &types::Shipment, request_id: Option<String>) -> Booked {
         ..Booked::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Polling, RetryPolicy, journal::Stage};
+
+    fn unit(age: SignedDuration) -> Unit {
+        let key = IdempotencyKey::derive("book_shipment", "team-7", "4521", 0, &()).unwrap();
+        Unit {
+            id: "unit".to_owned(),
+            vendor: Vendor::SmartSend,
+            account: "team-7".to_owned(),
+            state: Stage::Intent,
+            handle: handled(&Handle { shipment: Uuid::nil(), key }).unwrap(),
+            intent_at: Timestamp::now() - age,
+            fence: 1,
+            slots: Vec::new(),
+        }
+    }
+
+    /// A day after the intent the vendor may have forgotten the key: then a repeat would be a second booking.
+    #[tokio::test]
+    async fn a_call_is_repeated_unseen_only_while_its_key_is_kept() {
+        let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let client = Client::builder("team-7").token("t").base_url("http://127.0.0.1:1").retry(retry).build().unwrap();
+        let waits = Waits::new(Polling::default(), None);
+        let hours = SignedDuration::from_hours;
+        for (age, repeatable) in [
+            (hours(0), true),
+            (SignedDuration::from_mins(23 * 60 - 1), true),
+            (hours(23), false),
+            (hours(48), false),
+            // A clock that was set back a little, and one that cannot be trusted.
+            (SignedDuration::from_mins(-4), true),
+            (hours(-1), false),
+        ] {
+            let reconciled = client.reconcile(&unit(age), Doubt::InFlight, &waits).await;
+            assert_eq!(matches!(reconciled, Reconciled::Repeatable(_)), repeatable, "{age}: {reconciled:?}");
+            // After a refusal there is nothing to repeat.
+            let reconciled = client.reconcile(&unit(age), Doubt::Refused, &waits).await;
+            assert!(matches!(reconciled, Reconciled::Unknown(_)), "{age}: {reconciled:?}");
+        }
+    }
+}
