@@ -176,6 +176,7 @@ where
         let asked = Asked::read::<C, O>(orders.clone())?;
         let (client, journal) = (&self.client, self.journal);
         let worker = journal.join(client.vendor(), client.account(), self.lease).await?;
+        journal.begin(&worker, asked.len()).await?;
         let deadline = self.deadline.map(|after| Instant::now() + after);
         let engine = Engine {
             client,

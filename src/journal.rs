@@ -94,6 +94,14 @@ impl Journal {
         Store::open(location).await.map(Self::new)
     }
 
+    /// Opens a journal that an earlier run left, and makes none: nothing, where there is none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_existing(location: &str) -> Result<Option<Self>> {
+        if Store::is_there(location).await? { Self::open(location).await.map(Some) } else { Ok(None) }
+    }
+
     /// A journal that is gone with the process: for tests, and for those who keep no memory of their waves.
     ///
     /// # Errors

@@ -70,6 +70,15 @@ CREATE TABLE label (
     PRIMARY KEY (vendor, account, order_id)
 );
 
+-- A run, or several that shared the work.
+CREATE TABLE wave (
+    id       TEXT   NOT NULL PRIMARY KEY,    -- time-ordered
+    vendor   TEXT   NOT NULL,
+    account  TEXT   NOT NULL,
+    orders   BIGINT NOT NULL,                -- how many it was given; those that it did not come to are in no other table
+    begun_at BIGINT NOT NULL
+);
+
 -- Calls that were sent again. Known when a run ends; of one that was killed there is nothing.
 CREATE TABLE repetition (
     vendor    TEXT   NOT NULL,

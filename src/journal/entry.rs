@@ -54,6 +54,21 @@ impl Journal {
         Ok(accounts)
     }
 
+    /// How many orders the last run of an account was given: those that it did not come to are in no [`Entry`].
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn given(&self, vendor: Vendor, account: &str) -> Result<usize> {
+        let mut link = self.0.store.link().await?;
+        let row = sqlx::query("SELECT orders FROM wave WHERE vendor = $1 AND account = $2 ORDER BY id DESC LIMIT 1")
+            .bind(vendor.name())
+            .bind(account)
+            .fetch_optional(&mut link.connection)
+            .await;
+        let orders = row.and_then(|row| row.map_or(Ok(0), |row| row.try_get::<i64, _>(0)));
+        link.seen(orders).map(|orders| usize::try_from(orders).unwrap_or_default())
+    }
+
     /// All orders of an account, each once, as they were given.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub(super) struct Link {
 impl Store {
     /// Opens what a location names: a path, a `sqlite:` or a `postgres:` address.
     pub(super) async fn open(location: &str) -> Result<Self> {
-        if location.starts_with("postgres://") || location.starts_with("postgresql://") {
+        if is_server(location) {
             return Self::shared(location).await;
         }
         let path = path(location)?;
@@ -98,6 +98,25 @@ impl Store {
         link.check(&mark, written).await?;
         link.mark = Some(mark);
         Self::new(link, None).await
+    }
+
+    /// Whether a location has a journal. Looks, and leaves nothing behind.
+    pub(super) async fn is_there(location: &str) -> Result<bool> {
+        let address = if is_server(location) {
+            location.to_owned()
+        } else {
+            let path = path(location)?;
+            if !path.exists() {
+                return Ok(false);
+            }
+            format!("sqlite://{}?mode=ro", percent_encoded(&path.to_string_lossy()))
+        };
+        sqlx::any::install_default_drivers();
+        // Whatever cannot be read is told when it is opened.
+        let Ok(mut connection) = AnyConnection::connect(&address).await else { return Ok(true) };
+        let found = connection.fetch_one("SELECT COUNT(*) FROM unit").await;
+        let _ = connection.close().await;
+        Ok(!matches!(found, Err(sqlx::Error::Database(error)) if no_table(&*error)))
     }
 
     /// A database in memory, gone with the process.
@@ -227,6 +246,12 @@ impl Link {
         }
         let there = self.connection.fetch_one("PRAGMA user_version").await.and_then(|row| row.try_get(0));
         let there: i64 = self.seen(there)?;
+        if written == 0 && there > 0 {
+            tracing::warn!(
+                journal = self.name,
+                "its .lock file is not there: writes that it lost would not be noticed"
+            );
+        }
         if there < written {
             let text = format!(
                 "journal {}: {} of its {written} writes are missing: it is an old copy, or damaged; orders that it does \
@@ -315,6 +340,15 @@ impl Drop for Mark {
 fn migrations() -> Migrator {
     let first = include_str!("0001.sql").into_sql_str();
     Migrator::with_migrations(vec![Migration::new(1, "units and bookings".into(), MigrationType::Simple, first, false)])
+}
+
+fn is_server(location: &str) -> bool {
+    location.starts_with("postgres://") || location.starts_with("postgresql://")
+}
+
+/// Whether a statement failed because its table is not there.
+fn no_table(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table")
 }
 
 /// The path that a location names.

@@ -63,6 +63,23 @@ impl Journal {
         Ok(worker)
     }
 
+    /// Notes how many orders a worker's wave was given.
+    pub(crate) async fn begin(&self, worker: &Worker, orders: usize) -> Result<()> {
+        let dialect = self.0.store.dialect;
+        let insert = format!(
+            "INSERT INTO wave (id, vendor, account, orders, begun_at) VALUES ($1, $2, $3, $4, {}) ON CONFLICT DO NOTHING",
+            dialect.now()
+        );
+        let mut link = self.0.store.link().await?;
+        let insert = sqlx::query(AssertSqlSafe(insert))
+            .bind(worker.wave.as_str())
+            .bind(worker.vendor.name())
+            .bind(worker.account.as_str())
+            .bind(orders as i64);
+        let begun = timed(insert.execute(&mut link.connection)).await;
+        link.seen(begun).map(drop)
+    }
+
     /// Says that a worker is alive.
     pub(crate) async fn beat(&self, worker: &Worker) -> Result<()> {
         let mut link = self.0.store.side().await?;

@@ -8,7 +8,7 @@ use crate::{Result, demo, generate, lower, postgres, program, root, run};
 const FEATURES: &str = "cli,schemars";
 
 /// How many waves are simulated: as many as take about two minutes.
-const SIMULATIONS: &str = "2000";
+const SIMULATIONS: &str = "1000";
 
 /// How many orders processes share that are killed.
 const FLEET: &str = "5000";

@@ -55,6 +55,9 @@ impl Access {
             return Err(Failure::new(text));
         }
         let base_url = base_url.map(str::to_owned).map_or_else(|| variable(variables.base_url), |url| Ok(Some(url)))?;
+        if account == SANDBOX_ACCOUNT && base_url.is_none() {
+            return Err(Failure::new("these orders were booked in a sandbox, which ended with its command"));
+        }
         Ok(Self { token: set(variables.token)?, account, base_url })
     }
 

@@ -117,7 +117,7 @@ impl Args {
     /// Checks all that can be checked, then books.
     async fn book<D: Desk>(self, logs: bool) -> Result<ExitCode, Failure> {
         desk::check(self.vendor, &self.intake.shipper, self.via_batches)?;
-        let files = Files::check(self.report.as_deref(), self.labels.as_deref())?;
+        let files = Files::check(self.report.as_deref(), self.labels.as_deref(), &self.orders, &self.journal)?;
         let faults = self.faults.clone().unwrap_or_default();
         let sandbox = if self.sandbox { Some(Sandbox::builder().faults(faults).start().await?) } else { None };
         let client = self.access::<D>(sandbox.as_ref())?.client::<D>(&self.calls)?;

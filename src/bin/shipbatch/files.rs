@@ -16,8 +16,20 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Checks where they are to be, before anything is sent.
-    pub(crate) fn check(table: Option<&Path>, labels: Option<&Path>) -> Result<Self, Failure> {
+    /// Checks where they are to be, before anything is sent: not where something is that is read.
+    pub(crate) fn check(
+        table: Option<&Path>,
+        labels: Option<&Path>,
+        orders: &Path,
+        journal: &str,
+    ) -> Result<Self, Failure> {
+        for (flag, path) in [("--report", table), ("--labels", labels)] {
+            let Some(path) = path else { continue };
+            if is_same(path, orders) {
+                return Err(Failure::new(format!("{flag} {}: the orders are there", path.display())));
+            }
+            apart_from(flag, path, journal)?;
+        }
         let table = table.map(|path| Table::new("--report", path, None)).transpose()?;
         if let Some(labels) = labels {
             pdf("--labels", labels)?;
@@ -58,6 +70,22 @@ impl Files {
         table.write(rows)?;
         Ok(Some(table.path()))
     }
+}
+
+/// Refuses to write over a journal, or over one of the files that belong to it.
+pub(crate) fn apart_from(flag: &str, path: &Path, journal: &str) -> Result<(), Failure> {
+    let journal = journal.strip_prefix("sqlite://").or_else(|| journal.strip_prefix("sqlite:")).unwrap_or(journal);
+    let files = ["", "-wal", "-shm", ".lock"].map(|end| format!("{journal}{end}"));
+    if files.iter().any(|file| is_same(path, Path::new(file))) {
+        return Err(Failure::new(format!("{flag} {}: the journal is there", path.display())));
+    }
+    Ok(())
+}
+
+/// Whether two paths name one file, which may not be there yet.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    real(one).is_some_and(|one| Some(one) == real(other))
 }
 
 /// Checks, before anything is sent, that a PDF can be where it is wanted.

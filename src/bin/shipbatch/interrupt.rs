@@ -1,8 +1,8 @@
-//! Ctrl-C: the first one is a request, the second one ends the process at once.
+//! Ctrl-C, or a TERM as a service manager sends it: the first one is a request, the second one ends the process at once.
 
-use std::{future, process};
+use std::{future, io, process};
 
-use tokio::{signal::ctrl_c, sync::oneshot};
+use tokio::sync::oneshot;
 
 /// What a shell reports for a process that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -14,10 +14,10 @@ const INTERRUPTED: i32 = 130;
 pub(crate) fn first() -> impl Future<Output = ()> + Send {
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        if ctrl_c().await.is_err() {
+        if asked().await.is_err() {
             return;
         }
-        if tell.send(()).is_ok() && ctrl_c().await.is_err() {
+        if tell.send(()).is_ok() && asked().await.is_err() {
             return;
         }
         process::exit(INTERRUPTED);
@@ -28,4 +28,19 @@ pub(crate) fn first() -> impl Future<Output = ()> + Send {
             future::pending::<()>().await;
         }
     }
+}
+
+#[cfg(unix)]
+async fn asked() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }

@@ -1,7 +1,5 @@
 //! A journal that is to be read: which one, and whose orders of it.
 
-use std::path::Path;
-
 use shipbatch::{Entry, Journal, Repeats, Vendor};
 
 use crate::{Failure, desk::vendor};
@@ -45,8 +43,8 @@ impl Source {
 
     /// Opens the journal, which is not made where there is none.
     pub(crate) async fn open(&self) -> Result<Journal, Failure> {
-        exists(&self.journal)?;
-        Ok(Journal::open(&self.journal).await?)
+        let journal = Journal::open_existing(&self.journal).await?;
+        journal.ok_or_else(|| Failure::new(format!("journal {:?}: there is none", self.journal)))
     }
 
     /// The accounts that were chosen: one at least.
@@ -82,13 +80,4 @@ impl Source {
 fn listed(accounts: &[Account]) -> String {
     let names: Vec<String> = accounts.iter().map(|(vendor, account)| format!("{vendor} {account:?}")).collect();
     names.join(", ")
-}
-
-/// Opening a journal makes it, which is not wanted of one that is only read.
-pub(crate) fn exists(location: &str) -> Result<(), Failure> {
-    let path = location.strip_prefix("sqlite://").or_else(|| location.strip_prefix("sqlite:")).unwrap_or(location);
-    if path.contains("://") || Path::new(path).exists() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("journal {location:?}: there is none")))
 }

@@ -39,6 +39,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         files::pdf("--output", &self.output)?;
+        files::apart_from("--output", &self.output, self.source.location())?;
         let journal = self.source.open().await?;
         let account = self.source.account(&journal).await?;
         match account.0 {

@@ -14,7 +14,6 @@ use shipbatch::{Entry, Journal, Order, OrderId, Outcome, Phases, Vendor};
 use crate::{
     Failure, again,
     desk::{self, Desk, vendor},
-    journal,
     orders::{self, Found, Intake, Problems},
     rules,
     words::{self, counted},
@@ -68,7 +67,10 @@ impl Args {
     }
 
     async fn plan<D: Desk>(self) -> Result<ExitCode, Failure> {
-        let known = self.known::<D>().await?;
+        let (known, no_journal) = match self.known::<D>().await? {
+            Some(known) => (known, None),
+            None => (HashMap::new(), self.journal.as_deref()),
+        };
         let limit = <D::Engine as Phases>::LIMIT;
         let size = self.unit_size.map_or(limit, |size| size.get().min(limit));
         let mut plan = Plan::new(self.vendor, size, known);
@@ -78,17 +80,15 @@ impl Args {
         }
         let book = again::booking(self.journal.is_none());
         let good = found.problems.lines == 0 && plan.broken.lines == 0;
-        let told = Told { plan: &plan, found: &found, book };
+        let told = Told { plan: &plan, found: &found, no_journal, book };
         words::print(&if self.json { format!("{}\n", told.event()) } else { told.to_string() })?;
         Ok(crate::code(good))
     }
 
     /// What the journal knows of the orders, if there is one.
-    async fn known<D: Desk>(&self) -> Result<HashMap<OrderId, Known>, Failure> {
-        let Some(location) = self.journal.as_deref().filter(|location| journal::exists(location).is_ok()) else {
-            return Ok(HashMap::new());
-        };
-        let journal = Journal::open(location).await?;
+    async fn known<D: Desk>(&self) -> Result<Option<HashMap<OrderId, Known>>, Failure> {
+        let Some(location) = &self.journal else { return Ok(None) };
+        let Some(journal) = Journal::open_existing(location).await? else { return Ok(None) };
         let accounts = journal.accounts().await?;
         let mut accounts =
             accounts.into_iter().filter(|(vendor, _)| *vendor == self.vendor).map(|(_, account)| account);
@@ -105,7 +105,7 @@ impl Args {
             None => Vec::new(),
         };
         journal.close().await?;
-        Ok(entries.into_iter().map(|entry| (entry.order.clone(), Known::from(entry))).collect())
+        Ok(Some(entries.into_iter().map(|entry| (entry.order.clone(), Known::from(entry))).collect()))
     }
 }
 
@@ -186,12 +186,14 @@ impl Plan {
 struct Told<'a> {
     plan: &'a Plan,
     found: &'a Found,
+    /// The journal that was named and is not there.
+    no_journal: Option<&'a str>,
     book: String,
 }
 
 impl Told<'_> {
     fn event(&self) -> Value {
-        let Self { plan, found, book } = self;
+        let Self { plan, found, book, .. } = self;
         json!({
             "vendor": plan.vendor,
             "orders": found.orders,
@@ -212,9 +214,12 @@ impl Told<'_> {
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, found, book } = self;
+        let Self { plan, found, no_journal, book } = self;
         writeln!(f, "{}: {} for {}", found.name, counted(found.orders, "order"), plan.vendor)?;
         found.left_out.iter().try_for_each(|text| writeln!(f, "{text}"))?;
+        if let Some(journal) = no_journal {
+            writeln!(f, "journal {journal:?}: not there yet, so that no order is known to be booked")?;
+        }
         let sent: usize = plan.groups.values().sum();
         let (units, size) = (counted(plan.units(), "unit"), plan.size);
         writeln!(f, "{sent:>9} would be sent, in {units} of up to {size}")?;
@@ -239,6 +244,10 @@ impl fmt::Display for Told<'_> {
             let orders = counted(plan.broken.lines, "order");
             writeln!(f, "{orders} that the vendor would refuse\n  {}", plan.broken.listed())?;
         }
-        writeln!(f, "nothing was sent; to book: {book}")
+        match (found.problems.lines, sent + plan.in_doubt) {
+            (0, 0) => writeln!(f, "nothing was sent, and nothing is left to book"),
+            (0, _) => writeln!(f, "nothing was sent; to book: {book}"),
+            _ => writeln!(f, "nothing was sent; repair these first"),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use crate::{
-    Failure,
+    Failure, files,
     journal::{Source, Story},
     table::{Format, Rows, Table},
 };
@@ -32,6 +32,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(output) = &self.output {
+            files::apart_from("--output", output, self.source.location())?;
+        }
         let table = self.output.as_deref().map(|path| Table::new("--output", path, self.format)).transpose()?;
         let journal = self.source.open().await?;
         let (vendor, account) = self.source.account(&journal).await?;

@@ -42,8 +42,9 @@ impl Args {
         for (vendor, account) in self.source.accounts(&journal).await? {
             let entries = journal.entries(vendor, &account).await?;
             let report = journal.report(vendor, &account).await?;
-            all_booked &= report.all_booked();
-            let status = Status { report: &report, entries: &entries, journal: self.source.location() };
+            let given = journal.given(vendor, &account).await?;
+            let status = Status { report: &report, entries: &entries, given, journal: self.source.location() };
+            all_booked &= status.all_booked();
             if self.json {
                 text.push_str(&format!("{}\n", status.event()));
             } else {
@@ -60,6 +61,8 @@ impl Args {
 struct Status<'a> {
     report: &'a Report,
     entries: &'a [Entry],
+    /// How many orders the last run was given.
+    given: usize,
     journal: &'a str,
 }
 
@@ -70,6 +73,7 @@ impl Status<'_> {
             "vendor": self.report.vendor(),
             "account": self.report.account(),
             "orders": self.entries.len(),
+            "not_begun": self.not_begun(),
             "units": self.units(),
             "began": self.began(),
             "moved": self.moved(),
@@ -81,6 +85,15 @@ impl Status<'_> {
             event["under_way"][stage.name()] = self.at(stage).len().into();
         }
         event
+    }
+
+    /// The orders that the last run did not come to.
+    fn not_begun(&self) -> usize {
+        self.given.saturating_sub(self.entries.len())
+    }
+
+    fn all_booked(&self) -> bool {
+        self.not_begun() == 0 && self.report.all_booked()
     }
 
     fn units(&self) -> usize {
@@ -104,7 +117,8 @@ impl Status<'_> {
     /// What to type next, and when.
     fn next(&self) -> (&'static str, String) {
         let (vendor, account) = (self.report.vendor().name(), self.report.account());
-        match again::when(&self.report.counts()) {
+        let when = if self.not_begun() > 0 { Some("to go on") } else { again::when(&self.report.counts()) };
+        match when {
             Some(when) => (when, again::with(&["book", "ORDERS", "--vendor", vendor, "--journal", self.journal])),
             None => {
                 let labels = ["labels", "--journal", self.journal, "--vendor", vendor, "--account", account];
@@ -121,6 +135,9 @@ impl Status<'_> {
         });
         for (name, count) in ended.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "{count:>9} {}", name.replace('_', " "))?;
+        }
+        if self.not_begun() > 0 {
+            writeln!(f, "{:>9} not begun", self.not_begun())?;
         }
         let stages = [
             (Stage::Claimed, "in preparation, nothing sent that costs"),

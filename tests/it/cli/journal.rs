@@ -254,3 +254,55 @@ fn the_page_tells_which_calls_were_repeated() {
         assert!(page.contains("<td>quote_batch</td><td>429</td>"), "{page}");
     }
 }
+
+#[test]
+fn orders_that_a_run_did_not_come_to_are_not_forgotten() {
+    let desk = Desk::new();
+    desk.sample("xps", 30, |_, _| {});
+    let book = "book orders.jsonl --vendor xps --journal wave.db --sandbox --unit-size 5 --concurrency 1";
+    desk.run(&format!("{book} --deadline 1ms"));
+    let status = desk.run("status --journal wave.db --json");
+    let status: Value = serde_json::from_str(&status.stdout).unwrap_or_default();
+    // So early that perhaps no order was known yet: then there is nothing to tell of.
+    if status.is_object() {
+        assert!(status["not_begun"].as_u64().unwrap() > 0, "{status}");
+    }
+    assert_eq!(desk.run(book).code, Some(0));
+    assert_eq!(desk.run("status --journal wave.db").code, Some(0));
+}
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let desk = two_refused();
+    for (output, said) in [("wave.db", "the journal is there"), ("./wave.db.lock", "the journal is there")] {
+        let ended = desk.run(&format!("report --journal wave.db --format csv --output {output}"));
+        let refusal = ended.refused();
+        assert!(refusal.contains(said), "{refusal}");
+    }
+    std::os::unix::fs::symlink(desk.path().join("orders.jsonl"), desk.path().join("link.jsonl")).unwrap();
+    let before = desk.read("orders.jsonl");
+    let ended = desk.run("book orders.jsonl --vendor xps --journal other.db --sandbox --report link.jsonl");
+    let refusal = ended.refused();
+    assert!(refusal.contains("the orders are there"), "{refusal}");
+    assert_eq!(desk.read("orders.jsonl"), before);
+}
+
+/// To read is to leave no trace, in a database of others, too.
+#[tokio::test]
+async fn what_is_no_journal_is_not_made_one() {
+    use sqlx::{AnyConnection, Connection};
+    let desk = Desk::new();
+    sqlx::any::install_default_drivers();
+    let address = format!("sqlite://{}?mode=rwc", desk.path().join("foreign.db").display());
+    let mut connection = AnyConnection::connect(&address).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE mine (x)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = std::fs::read(desk.path().join("foreign.db")).unwrap();
+    for command in ["status", "report"] {
+        let ended = desk.run(&format!("{command} --journal foreign.db"));
+        let refusal = ended.refused();
+        assert!(refusal.contains("there is none"), "{refusal}");
+    }
+    assert_eq!(std::fs::read(desk.path().join("foreign.db")).unwrap(), before);
+    assert!(!desk.path().join("foreign.db.lock").exists());
+}

@@ -109,7 +109,7 @@ fn what_cannot_be_sent_is_listed_whole() {
             1 order that the vendor would refuse
               line 2, order WAVE-000002: parties.receiver.address.country: required: two capital letters, such as US
               line 2, order WAVE-000002: parcels: required: at least one
-            nothing was sent; to book: shipbatch book orders.jsonl --vendor smartsend --journal JOURNAL
+            nothing was sent; repair these first
             "),
             "xps" => insta::assert_snapshot!(told, @"
             orders.jsonl: 3 orders for xps
@@ -121,7 +121,7 @@ fn what_cannot_be_sent_is_listed_whole() {
               line 2, order WAVE-000002: sender.name: required: a text that is not empty
               line 2, order WAVE-000002: receiver.zip: required: 5 or 9 digits in the US
               line 2, order WAVE-000002: currency: required: three capital letters
-            nothing was sent; to book: shipbatch book orders.jsonl --vendor xps --journal JOURNAL
+            nothing was sent; repair these first
             "),
             _ => insta::assert_snapshot!(told, @"
             orders.jsonl: 3 orders for deftship
@@ -133,7 +133,7 @@ fn what_cannot_be_sent_is_listed_whole() {
               line 2, order WAVE-000002: from_address.telephone: required: 10 to 15 digits
               line 2, order WAVE-000002: to_address.state: required: the state or province, in the US and Canada
               line 2, order WAVE-000002: package_list.0.weight: required: above zero
-            nothing was sent; to book: shipbatch book orders.jsonl --vendor deftship --journal JOURNAL
+            nothing was sent; repair these first
             "),
         }
     }

@@ -171,3 +171,16 @@ fn what_the_readme_shows_is_booked() {
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("sandbox ledger: 2 orders charged once"), "{}", ended.stdout);
 }
+
+/// A quote that is never closed takes the orders after it into its cell.
+#[test]
+fn a_quote_that_is_never_closed_loses_no_order_in_silence() {
+    let desk = Desk::new();
+    let template = desk.run("template --vendor xps").stdout;
+    let (head, row) = template.trim_end().split_once('\n').unwrap();
+    let (start, last) = row.rsplit_once(',').unwrap();
+    desk.write("orders.csv", format!("{head}\n{start},\"{last}\n{row}\n{row}\n"));
+    let ended = desk.run("plan orders.csv --vendor xps");
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("line 2: a quote (\") that opens here is never closed"), "{}", ended.stdout);
+}

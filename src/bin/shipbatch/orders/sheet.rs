@@ -48,7 +48,7 @@ pub(super) fn read<L: Line>(
         .flexible(true)
         // What is left of CRLF is trimmed with the cell. By the line feeds alone a line's number can be told.
         .terminator(csv::Terminator::Any(b'\n'))
-        .from_reader(Cursor::new(head).chain(input).chain(&b"\n"[..]));
+        .from_reader(Quotes { input: Cursor::new(head).chain(input).chain(&b"\n"[..]), count: 0 });
     let mut record = ByteRecord::new();
     if !csv.read_byte_record(&mut record)? {
         return Ok(Vec::new());
@@ -57,15 +57,37 @@ pub(super) fn read<L: Line>(
     if !problems.is_empty() {
         each(1, Err(problems));
     }
+    let mut last = (1, 0);
     while csv.read_byte_record(&mut record)? {
         let within: usize = record.iter().map(|cell| cell.iter().filter(|byte| **byte == b'\n').count()).sum();
         let end = usize::try_from(csv.position().line()).unwrap_or_default();
         let number = end.saturating_sub(within + 1);
+        last = (number, within);
         if let Some(line) = sheet.line(number, &record) {
             each(number, line);
         }
     }
+    // Such a quote takes all further lines into its cell, and their orders with them.
+    let (number, within) = last;
+    if csv.get_ref().count % 2 == 1 && within > 0 {
+        // Nothing ended its line.
+        each(number + 1, Err(vec![": a quote (\") that opens here is never closed".to_owned()]));
+    }
     Ok(sheet.left_out())
+}
+
+/// Counts the quotes in what is read.
+struct Quotes<R> {
+    input: R,
+    count: usize,
+}
+
+impl<R: Read> Read for Quotes<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(bytes)?;
+        self.count += bytes[..read].iter().filter(|byte| **byte == b'"').count();
+        Ok(read)
+    }
 }
 
 /// What stands between the cells of a head: the most frequent of those that may.
