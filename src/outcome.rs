@@ -72,6 +72,9 @@ pub struct Booked {
     /// The vendor's answer does not name the order: it was matched by its place in the batch (Deftship).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub matched_by_position: bool,
+    /// It may go abroad, and customs papers may belong to its label (Deftship, whose merged labels may lack them).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub customs: bool,
     /// The order was booked in an earlier run and is only reported here.
     #[serde(skip)]
     pub earlier: bool,

@@ -345,3 +345,32 @@ async fn a_rerun_fetches_only_what_is_missing() {
 fn pages(path: &Path) -> usize {
     lopdf::Document::load(path).unwrap().get_pages().len()
 }
+
+/// Customs papers stay with their order, whichever way its label comes.
+#[tokio::test]
+async fn an_order_that_goes_abroad_has_its_customs_papers() {
+    let sandbox = sandbox().await;
+    let client = eager(deftship::Client::builder("main"), &sandbox, Vendor::Deftship);
+    let wave: Vec<Order<deftship::Shipment>> = orders(12, |number| {
+        let mut shipment = deftship_shipment("90001", "5559876543");
+        if number % 4 == 1 {
+            let address = &mut shipment["shipment"]["to_address"];
+            (address["country"], address["zip"], address["state"]) = ("CA".into(), "K1A 0B1".into(), "ON".into());
+            shipment["shipment"]["package_list"][0]["items"] =
+                serde_json::json!([{"sku": "A-1", "name": "Mug", "quantity": 1, "price": 12, "origin_country": "US"}]);
+        }
+        shipment
+    });
+    let journal = Journal::in_memory().await.unwrap();
+    let report = client.book(&wave, &journal).polling(polling()).run().await.unwrap();
+    let odd = report.iter().find(|(_, outcome)| outcome.booked().is_none());
+    assert!(report.all_booked(), "{odd:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let index = report.labels(&client).write_pdf(folder.path().join("labels.pdf")).await.unwrap();
+    let pages: Vec<usize> = index.iter().map(|label| label.pages).collect();
+    assert_eq!(index.missing().len(), 0);
+    let domestic = pages[0];
+    for (place, pages) in pages.into_iter().enumerate() {
+        assert_eq!(pages > domestic, place % 4 == 1, "order-{place}: {pages} pages");
+    }
+}

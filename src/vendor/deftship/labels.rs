@@ -25,7 +25,8 @@ impl LabelSource for Client {
         let mut labels = Vec::with_capacity(wanted.len());
         let mut singly = Vec::new();
         for Wanted { place, booked } in wanted {
-            match sheets.remove(&booked.shipment).filter(|own| !own.is_empty()) {
+            // The merged PDFs are not documented to hold customs papers; a parcel read by itself names its own.
+            match sheets.remove(&booked.shipment).filter(|own| !own.is_empty() && !booked.customs) {
                 Some(own) => labels.push((*place, Ok(own))),
                 None => singly.push(async move { (*place, self.label(&booked.tracking, folder).await) }),
             }

@@ -61,6 +61,9 @@ impl Client {
 #[derive(Serialize, Deserialize)]
 struct Handle {
     batch: String,
+    /// The places of the orders that may go abroad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    abroad: Vec<usize>,
 }
 
 impl Phases for Client {
@@ -118,7 +121,8 @@ impl Phases for Client {
                 let valid = orders.len() - invalid.len();
                 self.keep_valid(&batch, invalid, valid, waits).await?;
             }
-            let handle = Handle { batch };
+            let abroad = (0..orders.len()).filter(|place| is_abroad(orders[*place].shipment)).collect();
+            let handle = Handle { batch, abroad };
             prepared.handle = handled(&handle)?;
         }
         Ok(prepared)
@@ -136,20 +140,20 @@ impl Phases for Client {
     }
 
     async fn settle(&self, unit: &Unit, waits: &Waits) -> Result<Vec<(usize, Outcome)>> {
-        let Handle { batch } = handle(unit)?;
+        let Handle { batch, abroad } = handle(unit)?;
         let shipped = waits.watch(self.watch_shipping(&batch)).until_done().await.seen()?;
         let items = self.items(shipped).await?;
         let mut items: HashMap<String, types::Item> =
             items.into_iter().filter_map(|item| Some((item.id.clone()?, item))).collect();
         let ends = open(unit).filter_map(|place| {
             let item = items.remove(&unit.slots[place].tie)?;
-            Some((place, outcome(&item, &batch)?))
+            Some((place, outcome(&item, &batch, abroad.contains(&place))?))
         });
         Ok(ends.collect())
     }
 
     async fn abandon(&self, unit: &Unit) -> Result<()> {
-        let Handle { batch } = handle(unit)?;
+        let Handle { batch, .. } = handle(unit)?;
         // There is no call to cancel a batch: one without items is the nearest thing to it.
         let items = open(unit).map(|place| unit.slots[place].tie.clone()).collect();
         let left = self.remove(&batch, items).await?.results.and_then(|results| results.total_count);
@@ -162,7 +166,7 @@ impl Phases for Client {
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, waits: &Waits) -> Reconciled {
-        let Handle { batch } = match handle(unit) {
+        let Handle { batch, .. } = match handle(unit) {
             Ok(handle) => handle,
             Err(error) => return Reconciled::Unknown(error),
         };
@@ -186,14 +190,25 @@ fn not_shipped(batch: &types::BatchDetail) -> bool {
     matches!(batch.status, Ready | Validating | Invalid)
 }
 
+/// Whether a shipment may go abroad. Where a saved address is is not known here; the vendor is in the United States.
+fn is_abroad(shipment: &Shipment) -> bool {
+    let shipment = &shipment.shipment;
+    let from = match (&shipment.from_address_id, &shipment.from_address) {
+        (None, Some(from)) => from.country.as_str(),
+        _ => "US",
+    };
+    shipment.customs_details.is_some() || from != shipment.to_address.country
+}
+
 /// The end of an item of a completed batch, if it has one.
-fn outcome(item: &types::Item, batch: &str) -> Option<Outcome> {
+fn outcome(item: &types::Item, batch: &str, customs: bool) -> Option<Outcome> {
     match item.status.as_ref()? {
         types::ItemStatus::Completed => Some(Outcome::Booked(Booked {
             shipment: item.id.clone().unwrap_or_default(),
             batch: Some(batch.to_owned()),
             tracking: item.shipment_order.iter().filter_map(|order| order.main_tracking_number.clone()).collect(),
             matched_by_position: true,
+            customs,
             ..Booked::default()
         })),
         types::ItemStatus::Failed => {

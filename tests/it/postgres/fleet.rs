@@ -10,6 +10,7 @@ use std::{
 use shipbatch::{Vendor, sandbox::Sandbox};
 
 use super::with_database;
+use crate::invariants::Evidence;
 
 /// How many work at a time.
 const WORKERS: usize = 4;
@@ -111,6 +112,7 @@ async fn survives(vendor: Vendor, orders: usize) {
         fleet.sample(orders);
         let started = Instant::now();
         let kills = fleet.work(orders, &sandbox, 7).await;
+        Evidence::gather(&sandbox, vendor, &address).await.at_a_stop().assert_none("the fleet");
         let ledger = sandbox.ledger();
         println!("{vendor}: {orders} orders, {WORKERS} workers, {kills} killed, {:.1?}", started.elapsed());
         assert!(kills > 0, "nobody was killed");
