@@ -79,7 +79,8 @@ impl Queue {
             link.begins();
             let written = timed(write_all(&mut link, store.dialect, &waiting)).await;
             let written = link.seen(written);
-            // A server that was gone for a moment: the same once more, on a new connection.
+            // A server that was gone for a moment: the same once more, on a new connection. The others whose writes were
+            // taken find their channel closed, and put them in line again.
             if written.is_err() && std::mem::take(&mut again) {
                 continue;
             }

@@ -44,7 +44,7 @@ impl Access {
         Ok(Self {
             token: set(variables.token)?,
             account: variable(variables.account)?.or(account).ok_or_else(|| missing(variables.account))?,
-            base_url: base_url.map(str::to_owned).map_or_else(|| variable(variables.base_url), |url| Ok(Some(url)))?,
+            base_url: address(variables, base_url)?,
         })
     }
 
@@ -54,7 +54,7 @@ impl Access {
             let text = format!("{} is {other:?}, and the journal's account is {account:?}", variables.account);
             return Err(Failure::new(text));
         }
-        let base_url = base_url.map(str::to_owned).map_or_else(|| variable(variables.base_url), |url| Ok(Some(url)))?;
+        let base_url = address(variables, base_url)?;
         if account == SANDBOX_ACCOUNT && base_url.is_none() {
             return Err(Failure::new("these orders were booked in a sandbox, which ended with its command"));
         }
@@ -83,6 +83,14 @@ impl Access {
             builder = builder.timeouts(Timeouts { write, ..Timeouts::default() });
         }
         Ok(builder.build()?)
+    }
+}
+
+/// Where the API is, if it is not at the vendor's address: what was given counts before the environment.
+fn address(variables: &Variables, given: Option<&str>) -> Result<Option<String>, Failure> {
+    match given {
+        Some(url) => Ok(Some(url.to_owned())),
+        None => variable(variables.base_url),
     }
 }
 
