@@ -1,6 +1,7 @@
 //! Generates the three clients: `openapi/*.yaml`, checked, lowered to what progenitor takes, generated, and finished
 //! by a few changes that progenitor has no setting for. Into `OUT_DIR`, for each vendor: `<vendor>.rs`, the client and
-//! its types, and `<vendor>_mock.rs`, typed httpmock helpers made from the truthful spec, for the tests.
+//! its types; `<vendor>_operations.rs`, what the transport must know of each operation; and `<vendor>_mock.rs`, typed
+//! httpmock helpers made from the truthful spec, for the tests.
 
 use std::{collections::BTreeSet, env, fs, path::Path};
 
@@ -29,8 +30,10 @@ fn main() -> Result<()> {
         if !wrong.is_empty() {
             return Err(format!("{}:\n  {}", path.display(), wrong.join("\n  ")).into());
         }
-        fs::write(Path::new(&out).join(format!("{vendor}.rs")), client(vendor, &spec)?)?;
-        fs::write(Path::new(&out).join(format!("{vendor}_mock.rs")), mock(vendor, &spec)?)?;
+        let texts = [("", client(vendor, &spec)?), ("_operations", operations(&spec)), ("_mock", mock(vendor, &spec)?)];
+        for (kind, text) in texts {
+            fs::write(Path::new(&out).join(format!("{vendor}{kind}.rs")), text)?;
+        }
     }
     Ok(())
 }
@@ -41,7 +44,6 @@ fn client(vendor: &str, spec: &OpenAPI) -> Result<String> {
     let mut file: File = syn::parse2(tokens)?;
     finish(&mut file)?;
     file.items.push(open_enums(spec));
-    file.items.push(operations(spec));
     Ok(prettyplease::unparse(&file))
 }
 
@@ -64,6 +66,7 @@ fn settings(vendor: &str, spec: &OpenAPI) -> GenerationSettings {
     for name in lower::decimals(spec) {
         settings.with_replacement(name, "::rust_decimal::Decimal", [].into_iter());
     }
+    settings.with_replacement("IdempotencyKey", "::shipbatch::IdempotencyKey", [].into_iter());
     for (name, _) in lower::open_enums(spec) {
         settings.with_replacement(name, format!("::shipbatch::{vendor}::raw::open::{name}"), [].into_iter());
     }
@@ -183,17 +186,17 @@ fn open_enums(spec: &OpenAPI) -> Item {
 }
 
 /// `OPERATIONS`: what the transport must know of each operation.
-fn operations(spec: &OpenAPI) -> Item {
+fn operations(spec: &OpenAPI) -> String {
     let entries = lower::entries(spec);
     let rows = entries.iter().map(|entry| {
         let id = &entry.id;
         let replay = format_ident!("{}", pascal(lower::word(&entry.operation.extensions, "x-replay")));
         quote!(::shipbatch::Operation { id: #id, replay: ::shipbatch::Replay::#replay })
     });
-    parse_quote! {
+    prettyplease::unparse(&parse_quote! {
         /// Each operation, and whether it may be sent twice.
         pub const OPERATIONS: &[::shipbatch::Operation] = &[#(#rows,)*];
-    }
+    })
 }
 
 fn pascal(value: &str) -> String {

@@ -281,10 +281,7 @@ impl Error {
             Raw::InvalidRequest(message) | Raw::Custom(message) => Self::input(message),
             Raw::CommunicationError(error) | Raw::InvalidUpgrade(error) => Self::from_transport(error),
             Raw::ResponseBodyError(error) => Self::from_transport(error),
-            Raw::InvalidResponsePayload(body, error) => refusal_with_success_status(&body).unwrap_or_else(|| {
-                let why = without_values(&error.to_string());
-                Self::new(Kind::Unreadable, format!("the answer is not what the vendor documents: {why}"))
-            }),
+            Raw::InvalidResponsePayload(body, error) => Self::unreadable(&body, &error),
             Raw::ErrorResponse(answer) => {
                 let mut error = Self::new(kind_of(answer.status()), says_status(answer.status()));
                 error.0.status = Some(answer.status().as_u16());
@@ -293,6 +290,14 @@ impl Error {
             Raw::UnexpectedResponse(response) => Self::from_response(response).await,
         };
         error.at(vendor, operation)
+    }
+
+    /// A success whose body is not what the vendor documents; some vendors refuse so.
+    pub(crate) fn unreadable(body: &[u8], error: &serde_json::Error) -> Self {
+        refusal_with_success_status(body).unwrap_or_else(|| {
+            let why = without_values(&error.to_string());
+            Self::new(Kind::Unreadable, format!("the answer is not what the vendor documents: {why}"))
+        })
     }
 
     /// A call that ended without a whole answer.

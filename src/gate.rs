@@ -20,6 +20,10 @@ use futures_util::future::BoxFuture;
 /// Between two calls that leave after a pause: enough to hear another 429 before the crowd is through.
 const GAP: Duration = Duration::from_millis(1);
 
+/// By how many hundredths calls are further apart than a rate has them on the average. One call takes longer to arrive than
+/// another, and even so no second is to see one too many.
+const MARGIN: u32 = 1;
+
 /// What machines that call for the same account have in common, beside the gate that each has for itself.
 pub(crate) trait Shared: Send + Sync {
     /// Takes a place in the row, where there is a rate, and tells how long it is until then; else how long a pause lasts.
@@ -66,7 +70,7 @@ struct State {
 impl Gate {
     /// A gate that lets this many calls a minute through, or any number.
     pub(crate) fn new(per_minute: Option<u32>) -> Self {
-        let interval = per_minute.map(|rate| Duration::from_secs(60) / rate.max(1));
+        let interval = per_minute.map(|rate| Duration::from_secs(60) / rate.max(1) * (100 + MARGIN) / 100);
         Self { interval, state: Mutex::default() }
     }
 
@@ -177,17 +181,17 @@ mod tests {
     fn a_rate_spaces_calls_and_saves_none_up() {
         let (gate, now) = (Gate::new(Some(600)), Instant::now());
         let leave: Vec<Instant> = (0..4).map(|_| gate.reserve(now)).collect();
-        assert_eq!(leave, [0, 100, 200, 300].map(|ms| now + Duration::from_millis(ms)));
+        assert_eq!(leave, [0, 101, 202, 303].map(|ms| now + Duration::from_millis(ms)));
         // After an idle minute there is no burst.
         let later = now + 60 * SECOND;
-        assert_eq!([gate.reserve(later), gate.reserve(later)], [later, later + Duration::from_millis(100)]);
+        assert_eq!([gate.reserve(later), gate.reserve(later)], [later, later + Duration::from_millis(101)]);
     }
 
     #[test]
     fn a_rate_goes_on_after_a_pause() {
         let (gate, now) = (Gate::new(Some(60)), Instant::now());
         gate.rest(now, 10 * SECOND);
-        assert_eq!([gate.reserve(now), gate.reserve(now)], [10, 11].map(|second| now + second * SECOND));
+        assert_eq!([gate.reserve(now), gate.reserve(now)], [10_000, 11_010].map(|ms| now + Duration::from_millis(ms)));
     }
 
     #[tokio::test]

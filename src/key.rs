@@ -20,7 +20,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{Error, canonical};
 
 /// The fewest characters of a key, as Smart Send documents it.
 const SHORTEST: usize = 16;
@@ -43,7 +43,8 @@ impl IdempotencyKey {
     /// the old one: without it the vendor would answer with the stored refusal for 24 hours.
     ///
     /// # Errors
-    /// If the payload is not JSON: a map whose keys are not strings, or a number that is not finite.
+    /// If the payload is not JSON: a map whose keys are not strings, or a field that occurs twice. A number that is not
+    /// finite counts as null, which is what is sent for it.
     pub fn derive<P: Serialize + ?Sized>(
         operation: &str,
         account: &str,
@@ -78,8 +79,7 @@ fn legal(order: &str) -> String {
 
 /// SHA-256 of the canonical JSON (RFC 8785) of a payload: equal for equal payloads, on any platform.
 pub(crate) fn payload_hash<P: Serialize + ?Sized>(payload: &P) -> Result<[u8; 32], Error> {
-    let canonical =
-        serde_json_canonicalizer::to_vec(&payload).map_err(|error| Error::input(format!("payload: {error}")))?;
+    let canonical = canonical::json(payload).map_err(|error| Error::input(format!("payload: {error}")))?;
     Ok(Sha256::digest(&canonical).into())
 }
 

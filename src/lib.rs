@@ -5,6 +5,7 @@ extern crate self as shipbatch;
 
 #[cfg(feature = "sqlite")]
 mod booking;
+mod canonical;
 #[cfg(feature = "labels")]
 mod download;
 mod error;

@@ -1,7 +1,7 @@
 //! A vendor's list, page after page, as a stream of its entries.
 //!
-//! The next page is asked for as soon as one has come, and travels while that one is used. Nothing runs behind the
-//! caller's back: a page moves on when the stream is polled, and dropping the stream ends everything.
+//! The next page is asked for as soon as one has come, and travels while that one is read and used. Nothing runs behind
+//! the caller's back: a page moves on when the stream is polled, and dropping the stream ends everything.
 //!
 //! ```no_run
 //! # async fn run() -> shipbatch::Result<()> {
@@ -27,6 +27,7 @@ use std::{
     vec,
 };
 
+use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::Result;
@@ -34,7 +35,7 @@ use crate::Result;
 /// The entries of a list, in the vendor's order, across all of its pages.
 ///
 /// Take them with [`next`](Self::next), or as a [`Stream`]. No call leaves before the first is asked for, and never is
-/// more than one page asked for ahead, so at most two pages are in memory.
+/// more than one page asked for ahead, so at most two pages are in memory, the second of them as the vendor sent it.
 ///
 /// A caller who keeps an entry for longer than [`Timeouts::read`](crate::Timeouts::read) loses nothing: the page ahead,
 /// whose time is then over, is asked for once more.
@@ -43,47 +44,64 @@ use crate::Result;
 /// entry that moves to another page may then come twice, or not at all. No call here moves money.
 #[must_use = "a list is not asked for until it is polled"]
 pub struct Pages<T> {
-    fetch: Box<dyn Fn(u32) -> Fetch<T> + Send>,
+    fetch: Box<dyn Fn(u32) -> Fetch + Send>,
+    read: fn(u32, &Bytes) -> Result<Page<T>>,
     /// What is left of the page in hand.
     entries: vec::IntoIter<T>,
     /// The number of the page in hand, or of the one that failed.
     page: u32,
+    /// A page that has come and is not read yet, with the turns that others still get before.
+    unread: Option<(u32, Bytes, u32)>,
     /// The page that comes next; none after the last one, and none after an error.
-    ahead: Option<Ahead<T>>,
+    ahead: Option<Ahead>,
+    /// The last page, as far as the vendor has said.
+    last: u32,
 }
 
 /// One page, as a vendor answered it.
 pub(crate) struct Page<T> {
     pub(crate) entries: Vec<T>,
-    /// Whether the vendor says that no page follows. That there are no entries does not say so.
-    pub(crate) is_last: bool,
+    /// How many pages follow, as the vendor says it. That there are no entries does not say that there are none.
+    pub(crate) further: u32,
 }
 
-type Fetch<T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send>>;
+type Fetch = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
+
+/// How often others have a turn before a page is read, which takes milliseconds. The request for the next page is written by
+/// tasks of the HTTP client: one frees the connection, one writes to it, and each wakes the next.
+const TURNS: u32 = 4;
 
 /// A page on its way.
-struct Ahead<T> {
+struct Ahead {
     page: u32,
-    fetch: Fetch<T>,
+    fetch: Fetch,
     /// What came of it, until the pages before are used up.
-    answer: Option<Result<Page<T>>>,
+    answer: Option<Result<Bytes>>,
     /// Whether the caller was ever kept waiting for it, hence polls it as it should be polled.
     awaited: bool,
 }
 
 impl<T> Pages<T> {
-    /// The pages of this list from the first on, each to be had by `fetch`.
-    pub(crate) fn new<L, F>(list: L, first: u32, fetch: fn(Arc<L>, u32) -> F) -> Self
+    /// The pages of this list from the first on, each to be had by `fetch` and understood by `read`.
+    pub(crate) fn new<L, F>(
+        list: L,
+        first: u32,
+        fetch: fn(Arc<L>, u32) -> F,
+        read: fn(u32, &Bytes) -> Result<Page<T>>,
+    ) -> Self
     where
         L: Send + Sync + 'static,
-        F: Future<Output = Result<Page<T>>> + Send + 'static,
+        F: Future<Output = Result<Bytes>> + Send + 'static,
     {
         let list = Arc::new(list);
         let mut pages = Self {
             fetch: Box::new(move |page| Box::pin(fetch(Arc::clone(&list), page))),
+            read,
             entries: Vec::new().into_iter(),
             page: first,
+            unread: None,
             ahead: None,
+            last: 0,
         };
         pages.ask(first, false);
         pages
@@ -106,10 +124,26 @@ impl<T> Pages<T> {
     /// Within a page it is that page, so what came of it comes again. After an error it is the page that failed; after
     /// the end the last page, since that is where a list grows.
     pub fn page(&self) -> u32 {
-        match &self.ahead {
-            Some(ahead) if self.entries.len() == 0 => ahead.page,
+        match (&self.unread, &self.ahead) {
+            (Some((page, ..)), _) => *page,
+            (None, Some(ahead)) if self.entries.len() == 0 => ahead.page,
             _ => self.page,
         }
+    }
+
+    /// Reads a page that has come. The one after it may be on its way already.
+    fn open(&mut self, page: u32, body: &Bytes) -> Result<()> {
+        self.page = page;
+        let read = (self.read)(page, body);
+        let further = read.as_ref().map_or(0, |read| read.further);
+        self.last = page.saturating_add(further);
+        match page.checked_add(1).filter(|_| further > 0) {
+            Some(next) if self.ahead.is_none() => self.ask(next, false),
+            Some(_) => {}
+            None => self.ahead = None,
+        }
+        self.entries = read?.entries.into_iter();
+        Ok(())
     }
 
     /// Makes this page the one that comes next. It leaves when it is polled.
@@ -118,7 +152,7 @@ impl<T> Pages<T> {
     }
 }
 
-impl<T> Ahead<T> {
+impl Ahead {
     /// Moves it on, as far as it goes for now.
     fn poll(&mut self, context: &mut Context<'_>) {
         if self.answer.is_none()
@@ -142,6 +176,17 @@ impl<T> Stream for Pages<T> {
             if let Some(entry) = this.entries.next() {
                 return Poll::Ready(Some(Ok(entry)));
             }
+            if let Some((page, body, turns)) = this.unread.take() {
+                if turns > 0 && this.ahead.is_some() {
+                    this.unread = Some((page, body, turns - 1));
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                match this.open(page, &body) {
+                    Ok(()) => continue,
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            }
             let Some(ahead) = &mut this.ahead else { return Poll::Ready(None) };
             let (page, awaited) = (ahead.page, ahead.awaited);
             let Some(answer) = ahead.answer.take() else {
@@ -151,10 +196,10 @@ impl<T> Stream for Pages<T> {
             this.page = page;
             this.ahead = None;
             match answer {
-                Ok(answer) => {
-                    this.entries = answer.entries.into_iter();
-                    if let Some(next) = page.checked_add(1).filter(|_| !answer.is_last) {
-                        this.ask(next, false);
+                Ok(body) => {
+                    this.unread = Some((page, body, TURNS));
+                    if page < this.last {
+                        this.ask(page + 1, false);
                     }
                 }
                 // Its time ran out while the caller was busy with the page before and polled nothing.
@@ -181,16 +226,25 @@ mod tests {
     use super::*;
     use crate::error::{Error, Kind};
 
-    type Answers = Mutex<Vec<Result<Page<u32>>>>;
+    type Answers = Mutex<Vec<Result<Bytes>>>;
 
     /// Pages that answer so, one after the other, and at once.
-    fn pages<const N: usize>(answers: [Result<Page<u32>>; N]) -> Pages<u32> {
+    fn pages<const N: usize>(answers: [Result<Bytes>; N]) -> Pages<u32> {
         let answers: Answers = Mutex::new(answers.into_iter().rev().collect());
-        Pages::new(answers, 1, |answers, _| async move { answers.lock().unwrap().pop().expect("asked too often") })
+        let fetch = |answers: Arc<Answers>, _| async move { answers.lock().unwrap().pop().expect("asked too often") };
+        Pages::new(answers, 1, fetch, |_, body| {
+            let (entries, further): (Vec<u32>, u32) =
+                serde_json::from_slice(body).map_err(|error| Error::unreadable(body, &error))?;
+            Ok(Page { entries, further })
+        })
     }
 
-    fn page<const N: usize>(entries: [u32; N], is_last: bool) -> Result<Page<u32>> {
-        Ok(Page { entries: entries.into(), is_last })
+    fn page<const N: usize>(entries: [u32; N], is_last: bool) -> Result<Bytes> {
+        body(&entries, u32::from(!is_last))
+    }
+
+    fn body(entries: &[u32], further: u32) -> Result<Bytes> {
+        Ok(serde_json::to_vec(&(entries, further)).unwrap().into())
     }
 
     async fn rest(pages: &mut Pages<u32>) -> Vec<u32> {

@@ -111,6 +111,21 @@ pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, Sent) {
     SENT.scope(Cell::default(), call).await
 }
 
+tokio::task_local! {
+    /// The body of a success, for a task that reads it itself.
+    static ASIDE: Cell<Option<Bytes>>;
+}
+
+/// Makes a generated call, and puts the body of its success aside, unread: whoever asks for many large answers reads one
+/// while the next is on its way.
+pub(crate) async fn aside<T>(call: impl Future<Output = T>) -> (T, Option<Bytes>) {
+    let call = async {
+        let result = call.await;
+        (result, ASIDE.with(Cell::take))
+    };
+    ASIDE.scope(Cell::default(), call).await
+}
+
 impl Transport {
     pub(crate) fn new<C>(
         vendor: Vendor,
@@ -245,13 +260,13 @@ impl Transport {
         operation: &str,
         attempt: u32,
     ) -> reqwest::Result<Response> {
-        let request_id = request_id(request.headers());
+        let request_id = request.headers().get(REQUEST_ID).cloned();
         let started = Instant::now();
         let result = match http.execute(request).await {
             Ok(response) => whole(response).await,
             Err(error) => Err(error),
         };
-        self.trace(operation, attempt, request_id, &result, started.elapsed());
+        self.trace(operation, attempt, request_id, &result, started);
         result
     }
 
@@ -301,19 +316,23 @@ impl Transport {
         &self,
         operation: &str,
         attempt: u32,
-        request_id: Option<String>,
+        sent: Option<HeaderValue>,
         result: &reqwest::Result<Response>,
-        elapsed: Duration,
+        started: Instant,
     ) {
         let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-        let request_id = result.as_ref().ok().and_then(|response| self::request_id(response.headers())).or(request_id);
+        // Only where somebody listens is anything of this worked out.
         tracing::debug!(
             vendor = %self.0.vendor,
             operation,
             attempt,
             status,
-            request_id = request_id.unwrap_or_default(),
-            ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            request_id = {
+                let echoed = result.as_ref().ok().and_then(|response| request_id(response.headers()));
+                let sent = || sent.and_then(|id| id.to_str().map(str::to_owned).ok());
+                echoed.or_else(sent).unwrap_or_default()
+            },
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             "{}",
             if status == 0 { "no answer" } else { "answered" },
         );
@@ -332,6 +351,11 @@ async fn whole(response: Response) -> reqwest::Result<Response> {
     let body = match Held::of_call() {
         Some(held) => held.read(response).await?,
         None => response.bytes().await?,
+    };
+    // The generated code then finds nothing to read.
+    let body = match ASIDE.try_with(|aside| aside.set(Some(body.clone()))) {
+        Ok(()) => Bytes::new(),
+        Err(_) => body,
     };
     let mut whole = http::Response::new(body);
     (*whole.status_mut(), *whole.headers_mut()) = (status, headers);

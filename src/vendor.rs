@@ -11,13 +11,15 @@
 
 use std::{fmt, future::Future, marker::PhantomData, str::FromStr};
 
+use bytes::Bytes;
 use progenitor_client::ResponseValue;
 use reqwest::{Url, header::HeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, Operation, Result, RetryPolicy, Timeouts, Transport,
-    transport::{Sent, counted, request_id},
+    error::Kind,
+    transport::{Sent, aside, counted, request_id},
 };
 
 pub mod deftship;
@@ -222,14 +224,37 @@ pub(crate) async fn answered<T>(
     }
 }
 
+/// Makes a generated call, and gives the body of its success, for [`read`].
+pub(crate) async fn unread<T>(
+    vendor: Vendor,
+    operation: &str,
+    call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+) -> Result<Bytes> {
+    let (called, body) = aside(counted(call)).await;
+    match (body, called) {
+        (Some(body), _) => Ok(body),
+        (None, (result, sent)) => {
+            answered(vendor, operation, result, sent).await?;
+            Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
+        }
+    }
+}
+
+/// What the body of a success holds. To check once that it is text makes reading it faster by a sixth.
+pub(crate) fn read<T: DeserializeOwned>(vendor: Vendor, operation: &str, body: &Bytes) -> Result<T> {
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        // It says where it is wrong.
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| Error::unreadable(body, &error).at(vendor, operation))
+}
+
 /// A vendor's ids, as a phase left them in the journal for the later ones.
 #[cfg(feature = "sqlite")]
-pub(crate) fn handle<T: serde::de::DeserializeOwned>(unit: &crate::journal::Unit) -> Result<T> {
+pub(crate) fn handle<T: DeserializeOwned>(unit: &crate::journal::Unit) -> Result<T> {
     serde_json::from_str(&unit.handle).map_err(|error| {
-        Error::new(
-            crate::error::Kind::Journal,
-            format!("unit {}: it was not begun in this way to book: {error}", unit.id),
-        )
+        Error::new(Kind::Journal, format!("unit {}: it was not begun in this way to book: {error}", unit.id))
     })
 }
 
@@ -261,6 +286,7 @@ macro_rules! generated {
         #[allow(clippy::unwrap_used, clippy::expect_used, clippy::exhaustive_enums, clippy::future_not_send)]
         pub mod raw {
             include!(concat!(env!("OUT_DIR"), "/", $module, ".rs"));
+            include!(concat!(env!("OUT_DIR"), "/", $module, "_operations.rs"));
         }
 
         /// The wire types.

@@ -109,8 +109,7 @@ impl Client {
         shipment: &types::ShipmentRequest,
         key: &IdempotencyKey,
     ) -> Result<types::Shipment> {
-        let key = batches::wire(key)?;
-        let call = self.raw.create_shipment(&self.team, None, Some(&key), None, shipment);
+        let call = self.raw.create_shipment(&self.team, None, Some(key), None, shipment);
         Ok(self.answer("create_shipment", call).await?.value.data)
     }
 
@@ -251,8 +250,7 @@ impl Client {
         key: &IdempotencyKey,
         prefer: Option<types::Prefer>,
     ) -> Result<Answer<BookAnswer>> {
-        let key = batches::wire(key)?;
-        let call = self.raw.book_shipment(&self.team, &shipment, None, Some(&key), prefer, None);
+        let call = self.raw.book_shipment(&self.team, &shipment, None, Some(key), prefer, None);
         let (result, sent) = counted(call).await;
         let result = match result {
             Err(Raw::UnexpectedResponse(response)) if response.status() == StatusCode::ACCEPTED => {

@@ -21,6 +21,8 @@ cargo xtask generate [--check]   check the specs, generate the clients anew, ref
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
 cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
 cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
+cargo xtask bench [ROW…]         what the crate costs, against what one would pick instead; a row alone: calls, keys, lists,
+                                 journal, growth, rate, pauses, answers, workers, builds
 cargo xtask bench labels         time and memory of the labels of a booked XPS batch, against the naive way
 cargo xtask ci                   all that CI runs";
 
@@ -35,7 +37,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::waves(),
         ["torture"] => torture::all(),
         ["postgres", "--", command, arguments @ ..] => postgres::with(&mut program(command, arguments)),
-        ["bench", "labels"] => bench("labels"),
+        ["bench", "labels"] => labels(),
+        ["bench", rows @ ..] => bench(rows),
         ["ci"] => ci::all(),
         _ => Err(USAGE.to_owned()),
     };
@@ -48,9 +51,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a benchmark in `benches`, without what it does not need.
-fn bench(name: &str) -> Result {
-    run(&mut program("cargo", &["bench", "--quiet", "--no-default-features", "--features", "labels", "--bench", name]))
+/// What the crate costs, row by row, with a PostgreSQL server for the row that wants one.
+fn bench(rows: &[&str]) -> Result {
+    let command = ["bench", "--quiet", "--features", "sandbox,postgres", "--bench", "cost", "--"];
+    let mut command = program("cargo", &[&command, rows].concat());
+    if rows.is_empty() || rows.contains(&"workers") { postgres::with(&mut command) } else { run(&mut command) }
+}
+
+/// What the labels of a booked XPS batch cost, built without what they do not need.
+fn labels() -> Result {
+    let features = ["--no-default-features", "--features", "labels"];
+    run(&mut program("cargo", &[&["bench", "--quiet"][..], &features, &["--bench", "labels"]].concat()))
 }
 
 /// The root of the repository, wherever the task was called from.

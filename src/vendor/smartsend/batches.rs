@@ -31,8 +31,8 @@ impl Client {
         identifier: Option<String>,
         key: &IdempotencyKey,
     ) -> Result<types::BookingBatch> {
-        let (key, request) = (wire(key)?, types::BookingBatchRequest { reference, identifier });
-        let call = self.raw.create_booking_batch(&self.team, None, Some(&key), None, &request);
+        let request = types::BookingBatchRequest { reference, identifier };
+        let call = self.raw.create_booking_batch(&self.team, None, Some(key), None, &request);
         Ok(self.answer("create_booking_batch", call).await?.value.data)
     }
 
@@ -47,8 +47,8 @@ impl Client {
         shipments: Vec<types::ShipmentRequest>,
         key: &IdempotencyKey,
     ) -> Result<Value> {
-        let (key, request) = (wire(key)?, types::AddShipmentsRequest { data: shipments });
-        let call = self.raw.add_shipments_to_booking_batch(&self.team, &batch, None, Some(&key), None, &request);
+        let request = types::AddShipmentsRequest { data: shipments };
+        let call = self.raw.add_shipments_to_booking_batch(&self.team, &batch, None, Some(key), None, &request);
         let added = self.answer("add_shipments_to_booking_batch", call).await?.value;
         serde_json::to_value(added).map_err(|error| Error::input(error.to_string()))
     }
@@ -60,8 +60,7 @@ impl Client {
     /// If the batch is not open or is empty; or, where [`Error::may_have_booked`] says so, without knowing whether it
     /// was dispatched.
     pub async fn dispatch_booking_batch(&self, batch: Uuid, key: &IdempotencyKey) -> Result<types::BookingBatch> {
-        let key = wire(key)?;
-        let call = self.raw.dispatch_booking_batch(&self.team, &batch, None, Some(&key), None);
+        let call = self.raw.dispatch_booking_batch(&self.team, &batch, None, Some(key), None);
         Ok(self.answer("dispatch_booking_batch", call).await?.value.data)
     }
 
@@ -98,9 +97,4 @@ fn stage(batch: &types::BookingBatch) -> Stage {
         Some(types::BookingBatchState::Failed) => Stage::Failed,
         _ => Stage::Busy,
     }
-}
-
-/// A key as the generated client takes it.
-pub(super) fn wire(key: &IdempotencyKey) -> Result<types::IdempotencyKey> {
-    types::IdempotencyKey::try_from(key.as_str()).map_err(|error| Error::input(error.to_string()))
 }

@@ -2,10 +2,13 @@
 
 use std::num::NonZeroU32;
 
+use bytes::Bytes;
+
 use super::{Client, types};
 use crate::{
-    Result,
+    Result, Vendor,
     page::{Page, Pages},
+    vendor::{read, unread},
 };
 
 /// The most entries that the vendor puts on a page (its page on listing shipments).
@@ -99,10 +102,10 @@ impl Shipments {
     /// The shipments, one by one. The first call leaves when the first of them is asked for.
     pub fn pages(self) -> Pages<types::Shipment> {
         let first = self.first;
-        Pages::new(self, first, |list, page| async move { list.page(page).await })
+        Pages::new(self, first, |list, page| async move { list.page(page).await }, Self::read)
     }
 
-    async fn page(&self, page: u32) -> Result<Page<types::Shipment>> {
+    async fn page(&self, page: u32) -> Result<Bytes> {
         let Self { client, carrier, service, tracking_number, state, per_page, .. } = self;
         let call = client.raw.list_shipments(
             &client.team,
@@ -115,8 +118,12 @@ impl Shipments {
             None,
             None,
         );
-        let types::ShipmentList { data, meta } = client.answer("list_shipments", call).await?.value;
-        Ok(Page { is_last: is_last(page, &meta, data.len()), entries: data })
+        unread(Vendor::SmartSend, "list_shipments", call).await
+    }
+
+    fn read(page: u32, body: &Bytes) -> Result<Page<types::Shipment>> {
+        let types::ShipmentList { data, meta } = read(Vendor::SmartSend, "list_shipments", body)?;
+        Ok(Page { further: further(page, &meta, data.len()), entries: data })
     }
 }
 
@@ -153,25 +160,30 @@ impl BookingBatches {
     /// The batches, one by one. The first call leaves when the first of them is asked for.
     pub fn pages(self) -> Pages<types::BookingBatch> {
         let first = self.first;
-        Pages::new(self, first, |list, page| async move { list.page(page).await })
+        Pages::new(self, first, |list, page| async move { list.page(page).await }, Self::read)
     }
 
-    async fn page(&self, page: u32) -> Result<Page<types::BookingBatch>> {
+    async fn page(&self, page: u32) -> Result<Bytes> {
         let Self { client, state, per_page, .. } = self;
         let per_page = per_page.and_then(NonZeroU32::new);
         let call =
             client.raw.list_booking_batches(&client.team, NonZeroU32::new(page), per_page, state.as_ref(), None, None);
-        let types::BookingBatchList { data, meta } = client.answer("list_booking_batches", call).await?.value;
-        Ok(Page { is_last: is_last(page, &meta, data.len()), entries: data })
+        unread(Vendor::SmartSend, "list_booking_batches", call).await
+    }
+
+    fn read(page: u32, body: &Bytes) -> Result<Page<types::BookingBatch>> {
+        let types::BookingBatchList { data, meta } = read(Vendor::SmartSend, "list_booking_batches", body)?;
+        Ok(Page { further: further(page, &meta, data.len()), entries: data })
     }
 }
 
-/// Whether no page follows the one that was asked for. `last_page` decides, whatever the number of entries; where it is
+/// How many pages follow the one that was asked for. `last_page` decides, whatever the number of entries; where it is
 /// missing, the list goes on until a page has none.
-fn is_last(asked: u32, meta: &types::PageMeta, entries: usize) -> bool {
+fn further(asked: u32, meta: &types::PageMeta, entries: usize) -> u32 {
     // A server that answers another page than the one asked for must not keep us for ever.
     let page = meta.current_page.map_or(i64::from(asked), |current| i64::from(current).max(asked.into()));
-    meta.last_page.map_or(entries == 0, |last| page >= last.into())
+    let further = meta.last_page.map_or_else(|| i64::from(entries > 0), |last| i64::from(last) - page);
+    u32::try_from(further.max(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -184,34 +196,34 @@ mod tests {
 
     #[test]
     fn the_numbers_of_the_answer_say_where_the_end_is() {
-        for (asked, current, last, end) in [
-            (1, 1, 1, true),
-            (1, 1, 0, true), // an empty list
-            (1, 1, 3, false),
-            (2, 2, 3, false),
-            (3, 3, 3, true),
-            (9, 9, 3, true), // the list shrank
-            (3, 1, 3, true), // the server does not heed `page`
-            (1, 3, 3, true),
+        for (asked, current, last, expected) in [
+            (1, 1, 1, 0),
+            (1, 1, 0, 0), // an empty list
+            (1, 1, 3, 2),
+            (2, 2, 3, 1),
+            (3, 3, 3, 0),
+            (9, 9, 3, 0), // the list shrank
+            (3, 1, 3, 0), // the server does not heed `page`
+            (1, 3, 3, 0),
         ] {
             for entries in [0, 100] {
                 let meta = meta(Some(current), Some(last));
-                assert_eq!(is_last(asked, &meta, entries), end, "{asked} {current} {last} {entries}");
+                assert_eq!(further(asked, &meta, entries), expected, "{asked} {current} {last} {entries}");
             }
         }
     }
 
     #[test]
     fn without_the_page_the_one_asked_for_counts() {
-        assert!(!is_last(2, &meta(None, Some(3)), 0));
-        assert!(is_last(3, &meta(None, Some(3)), 100));
+        assert_eq!(further(2, &meta(None, Some(3)), 0), 1);
+        assert_eq!(further(3, &meta(None, Some(3)), 100), 0);
     }
 
     #[test]
     fn without_the_last_page_an_empty_one_is_the_end() {
         for current in [None, Some(1)] {
-            assert!(!is_last(1, &meta(current, None), 1));
-            assert!(is_last(1, &meta(current, None), 0));
+            assert_eq!(further(1, &meta(current, None), 1), 1);
+            assert_eq!(further(1, &meta(current, None), 0), 0);
         }
     }
 }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::{
     Client,
-    batches::wire,
     lists::PER_PAGE,
     phases::{end, key_kept},
     types,
@@ -174,7 +173,6 @@ impl Phases for ViaBatches {
     async fn commit(&self, unit: &Unit) -> Committed {
         let dispatch = async {
             let Handle { batch, key } = handle(unit)?;
-            let key = wire(&key)?;
             let call = self.0.raw.dispatch_booking_batch(&self.0.team, &batch, None, Some(&key), None);
             self.0.answer("dispatch_booking_batch", call).await
         };

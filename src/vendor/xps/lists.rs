@@ -2,10 +2,13 @@
 
 use std::num::NonZeroU32;
 
+use bytes::Bytes;
+
 use super::{Client, types};
 use crate::{
-    Result,
+    Result, Vendor,
     page::{Page, Pages},
+    vendor::{read, unread},
 };
 
 /// The most batches that the vendor puts on a page (its page on listing batches).
@@ -56,26 +59,31 @@ impl Batches {
     /// The batches, one by one. The first call leaves when the first of them is asked for.
     pub fn pages(self) -> Pages<types::BatchSummary> {
         let first = self.first;
-        Pages::new(self, first, |list, page| async move { list.page(page).await })
+        Pages::new(self, first, |list, page| async move { list.page(page).await }, Self::read)
     }
 
-    async fn page(&self, page: u32) -> Result<Page<types::BatchSummary>> {
+    async fn page(&self, page: u32) -> Result<Bytes> {
         let Self { client, per_page, .. } = self;
         let call = client.raw.list_batches(&client.customer, per_page.and_then(NonZeroU32::new), NonZeroU32::new(page));
-        let list = client.answer("list_batches", call).await?.value;
-        Ok(Page { is_last: is_last(page, &list), entries: list.batches })
+        unread(Vendor::Xps, "list_batches", call).await
+    }
+
+    fn read(page: u32, body: &Bytes) -> Result<Page<types::BatchSummary>> {
+        let list: types::BatchList = read(Vendor::Xps, "list_batches", body)?;
+        Ok(Page { further: further(page, &list), entries: list.batches })
     }
 }
 
-/// Whether no page follows the one that was asked for. The answer's `total` and `limit` decide, whatever the number of
+/// How many pages follow the one that was asked for. The answer's `total` and `limit` decide, whatever the number of
 /// batches; without a limit that one can count by, the list goes on until a page has none.
-fn is_last(asked: u32, list: &types::BatchList) -> bool {
+fn further(asked: u32, list: &types::BatchList) -> u32 {
     if list.limit < 1 {
-        return list.batches.is_empty();
+        return u32::from(!list.batches.is_empty());
     }
     // A server that answers another page than the one asked for must not keep us for ever.
     let page = i64::from(asked).max(list.page.into());
-    page * i64::from(list.limit) >= list.total.into()
+    let pages = u64::try_from(list.total).unwrap_or_default().div_ceil(u64::from(list.limit.unsigned_abs()));
+    u32::try_from(pages.saturating_sub(page.unsigned_abs())).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -88,21 +96,22 @@ mod tests {
 
     #[test]
     fn the_numbers_of_the_answer_say_where_the_end_is() {
-        for (asked, page, limit, total, end) in [
-            (1, 1, 25, 0, true),
-            (1, 1, 25, 25, true),
-            (1, 1, 25, 26, false),
-            (2, 2, 25, 26, true),
-            (9, 9, 25, 26, true), // the list shrank
-            (2, 1, 25, 26, true), // the server does not heed `page`
-            (u32::MAX, 1, i32::MAX, i32::MAX, true),
+        for (asked, page, limit, total, expected) in [
+            (1, 1, 25, 0, 0),
+            (1, 1, 25, 25, 0),
+            (1, 1, 25, 26, 1),
+            (2, 2, 25, 26, 0),
+            (9, 9, 25, 26, 0), // the list shrank
+            (2, 1, 25, 26, 0), // the server does not heed `page`
+            (1, 1, 25, 101, 4),
+            (u32::MAX, 1, i32::MAX, i32::MAX, 0),
         ] {
-            assert_eq!(is_last(asked, &list(page, limit, total)), end, "{asked} {page} {limit} {total}");
+            assert_eq!(further(asked, &list(page, limit, total)), expected, "{asked} {page} {limit} {total}");
         }
     }
 
     #[test]
     fn without_a_limit_an_empty_page_is_the_end() {
-        assert!(is_last(1, &list(1, 0, 1000)));
+        assert_eq!(further(1, &list(1, 0, 1000)), 0);
     }
 }
