@@ -43,7 +43,7 @@ fn client(vendor: &str, spec: &OpenAPI) -> Result<String> {
     let tokens = Generator::new(&settings(vendor, spec)).generate_tokens(&lowered)?;
     let mut file: File = syn::parse2(tokens)?;
     finish(&mut file)?;
-    file.items.push(open_enums(spec));
+    file.items.push(open_enums(&lowered));
     Ok(prettyplease::unparse(&file))
 }
 
@@ -67,7 +67,7 @@ fn settings(vendor: &str, spec: &OpenAPI) -> GenerationSettings {
         settings.with_replacement(name, "::rust_decimal::Decimal", [].into_iter());
     }
     settings.with_replacement("IdempotencyKey", "::shipbatch::IdempotencyKey", [].into_iter());
-    for (name, _) in lower::open_enums(spec) {
+    for lower::OpenEnum { name, .. } in lower::open_enums(spec) {
         settings.with_replacement(name, format!("::shipbatch::{vendor}::raw::open::{name}"), [].into_iter());
     }
     settings
@@ -170,9 +170,9 @@ fn without_deserialize_with(mut attribute: Attribute) -> syn::Result<Attribute> 
 
 /// `pub mod open`: the enums of answers, which keep a value that they don't know.
 fn open_enums(spec: &OpenAPI) -> Item {
-    let enums = lower::open_enums(spec).into_iter().map(|(name, values)| {
+    let enums = lower::open_enums(spec).into_iter().map(|lower::OpenEnum { name, description, values }| {
         let name_ident = format_ident!("{name}");
-        let text = format!("`{name}`, with a place for values that the vendor adds later.");
+        let text = format!("{}\n\nWith a place for values that the vendor adds later.", description.trim_end());
         let variants = values.iter().map(|value| {
             let variant = format_ident!("{}", pascal(value));
             quote!(#variant = #value)

@@ -4,13 +4,15 @@
 // the specs themselves: each function below takes one thing away from a copy, and says why. `check` holds the rules
 // that the specs keep so that this works.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use indexmap::IndexMap;
 use openapiv3::{
     MediaType, OpenAPI, Operation, Parameter, ParameterData, ParameterSchemaOrContent, ReferenceOr, Response, Schema,
-    SchemaKind, StatusCode, Type, VariantOrUnknownOrEmpty,
+    SchemaData, SchemaKind, StatusCode, Type, VariantOrUnknownOrEmpty,
 };
+
+pub(crate) mod facts;
 
 /// The vendors' names: `openapi/<name>.yaml`, and the module of the same name.
 pub(crate) const VENDORS: [&str; 3] = ["smartsend", "xps", "deftship"];
@@ -38,6 +40,7 @@ pub(crate) fn lower(mut spec: OpenAPI) -> OpenAPI {
     exact_decimals(&mut spec);
     defaults_left_to_the_vendor(&mut spec);
     no_dots_in_paths(&mut spec);
+    inferred_in_the_docs(&mut spec);
     spec
 }
 
@@ -148,9 +151,58 @@ pub(crate) fn no_dots_in_paths(spec: &mut OpenAPI) {
     }
 }
 
+/// Whoever reads the documentation alone must see what no vendor says: an inferred operation, parameter, type or field
+/// tells so there, with the reason. A field that is nothing but a `$ref` has no place for it, so it becomes an `allOf`.
+pub(crate) fn inferred_in_the_docs(spec: &mut OpenAPI) {
+    for operation in operations_mut(spec) {
+        tell(&mut operation.description, "\n\n", note(&operation.extensions).as_deref());
+    }
+    let Some(components) = spec.components.as_mut() else { return };
+    for parameter in components.parameters.values_mut().filter_map(item) {
+        // The generator makes a list of them, where a paragraph would end it.
+        let data = parameter_data_mut(parameter);
+        tell(&mut data.description, " ", note(&data.extensions).as_deref());
+    }
+    for schema in components.schemas.values_mut().filter_map(item) {
+        tell_within(schema, None);
+    }
+}
+
+/// Tells it in a schema and its fields. `around`: what holds where the schema bears no mark of its own.
+fn tell_within(schema: &mut Schema, around: Option<&str>) {
+    let marks = &schema.schema_data.extensions;
+    let own = if marks.contains_key("x-source") { note(marks) } else { around.map(str::to_owned) };
+    tell(&mut schema.schema_data.description, "\n\n", own.as_deref());
+    let SchemaKind::Type(Type::Object(object)) = &mut schema.schema_kind else { return };
+    for property in object.properties.values_mut() {
+        if let (ReferenceOr::Reference { reference }, Some(_)) = (&mut *property, &own) {
+            let all_of = vec![ReferenceOr::Reference { reference: mem::take(reference) }];
+            let schema = Schema { schema_data: SchemaData::default(), schema_kind: SchemaKind::AllOf { all_of } };
+            *property = ReferenceOr::Item(Box::new(schema));
+        }
+        if let ReferenceOr::Item(property) = property {
+            tell_within(property, own.as_deref());
+        }
+    }
+}
+
+fn tell(description: &mut Option<String>, gap: &str, note: Option<&str>) {
+    let Some(note) = note else { return };
+    *description = Some(match description {
+        Some(text) => format!("{}{gap}{note}", text.trim_end()),
+        None => note.to_owned(),
+    });
+}
+
+/// What the documentation says of something inferred; nothing, if it is not.
+fn note(marks: &Extensions) -> Option<String> {
+    let inferred = word(marks, "x-source") == "inferred";
+    inferred.then(|| format!("_Inferred, not documented by the vendor:_ {}", word(marks, "x-reason")))
+}
+
 /// What is wrong with a spec by our own rules, one line each. A spec which breaks one does not build.
 pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = facts::unsound(spec);
     for entry in entries(spec) {
         let id = &entry.id;
         if id.is_empty() {
@@ -159,7 +211,6 @@ pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
         if !REPLAY.contains(&word(&entry.operation.extensions, "x-replay")) {
             wrong.push(format!("{id}: x-replay must be one of {}", REPLAY.join(", ")));
         }
-        check_source(&entry.operation.extensions, id, &mut wrong);
         for parameter in &entry.operation.parameters {
             if let ReferenceOr::Item(parameter) = parameter {
                 wrong.push(format!("{id}: parameter {} is not in components", parameter.parameter_data_ref().name));
@@ -170,7 +221,6 @@ pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
     let answered = reachable(spec, Side::Response);
     for (name, schema) in &components.schemas {
         let ReferenceOr::Item(schema) = schema else { continue };
-        check_source(&schema.schema_data.extensions, name, &mut wrong);
         let open = schema.schema_data.extensions.get("x-open") == Some(&true.into());
         if is_enum(schema) && answered.contains(name) && !open {
             wrong.push(format!("{name}: an enum in an answer needs x-open, an unknown value must decode"));
@@ -181,10 +231,6 @@ pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
                 wrong.push(format!("{name}: an enum inside; give it a name in components"));
             }
             first = false;
-            let marks = &inner.schema_data.extensions;
-            if marks.contains_key("x-source") {
-                check_source(marks, name, &mut wrong);
-            }
         });
     }
     for data in path_parameters(spec) {
@@ -196,16 +242,6 @@ pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
         }
     }
     wrong
-}
-
-fn check_source(marks: &Extensions, name: &str, wrong: &mut Vec<String>) {
-    let source = word(marks, "x-source");
-    if !SOURCE.contains(&source) {
-        wrong.push(format!("{name}: x-source must be one of {}", SOURCE.join(", ")));
-    }
-    if source == "inferred" && word(marks, "x-reason").is_empty() {
-        wrong.push(format!("{name}: inferred, and no x-reason"));
-    }
 }
 
 /// An operation with its place.
@@ -242,8 +278,18 @@ pub(crate) fn entries(spec: &OpenAPI) -> Vec<Entry<'_>> {
     entries
 }
 
-/// The enums that stay open, each with its documented values.
-pub(crate) fn open_enums(spec: &OpenAPI) -> Vec<(&str, Vec<&str>)> {
+/// An enum that stays open.
+pub(crate) struct OpenEnum<'a> {
+    /// Its name in the spec.
+    pub(crate) name: &'a str,
+    /// What the spec says of it.
+    pub(crate) description: &'a str,
+    /// The documented values.
+    pub(crate) values: Vec<&'a str>,
+}
+
+/// The enums that stay open.
+pub(crate) fn open_enums(spec: &OpenAPI) -> Vec<OpenEnum<'_>> {
     let Some(components) = &spec.components else { return Vec::new() };
     components
         .schemas
@@ -252,7 +298,8 @@ pub(crate) fn open_enums(spec: &OpenAPI) -> Vec<(&str, Vec<&str>)> {
             ReferenceOr::Item(Schema { schema_data, schema_kind: SchemaKind::Type(Type::String(text)) })
                 if schema_data.extensions.get("x-open") == Some(&true.into()) =>
             {
-                Some((name.as_str(), text.enumeration.iter().flatten().map(String::as_str).collect()))
+                let values = text.enumeration.iter().flatten().map(String::as_str).collect();
+                Some(OpenEnum { name, description: schema_data.description.as_deref().unwrap_or_default(), values })
             }
             _ => None,
         })
@@ -403,15 +450,19 @@ fn every_schema(spec: &mut OpenAPI, change: &mut dyn FnMut(&mut Schema)) {
         visit(schema, change);
     }
     for parameter in components.parameters.values_mut().filter_map(item) {
-        let data = match parameter {
-            Parameter::Query { parameter_data, .. }
-            | Parameter::Header { parameter_data, .. }
-            | Parameter::Path { parameter_data, .. }
-            | Parameter::Cookie { parameter_data, .. } => parameter_data,
-        };
+        let data = parameter_data_mut(parameter);
         if let ParameterSchemaOrContent::Schema(ReferenceOr::Item(schema)) = &mut data.format {
             visit(schema, change);
         }
+    }
+}
+
+fn parameter_data_mut(parameter: &mut Parameter) -> &mut ParameterData {
+    match parameter {
+        Parameter::Query { parameter_data, .. }
+        | Parameter::Header { parameter_data, .. }
+        | Parameter::Path { parameter_data, .. }
+        | Parameter::Cookie { parameter_data, .. } => parameter_data,
     }
 }
 

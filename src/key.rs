@@ -33,6 +33,7 @@ const SHOWN: usize = 48;
 /// case-sensitive, kept for 24 hours (Smart Send's page on idempotency).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {

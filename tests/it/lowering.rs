@@ -149,6 +149,53 @@ components:
     assert_eq!(schemas["Filter"], json!({"type": "string"}));
 }
 
+/// A spec with an inferred operation and type, and a page's type that has an inferred field.
+fn guessing() -> OpenAPI {
+    spec(
+        "
+paths:
+  /things: {get: {operationId: get, description: Gets., x-source: inferred, x-reason: A guess., responses: {}}}
+components:
+  parameters:
+    Page: {name: page, in: query, schema: {type: integer}, description: From 1., x-source: inferred, x-reason: Usual.}
+    Size: {name: size, in: query, schema: {type: integer}, description: Of a page., x-source: page}
+  schemas:
+    Guess: {type: object, x-source: inferred, x-reason: A hunch., properties: {
+      id: {type: string}, known: {type: string, description: Seen., x-source: page}, own: {$ref: '#/components/schemas/Fact'}}}
+    Fact: {type: object, description: A fact., x-source: page, properties: {
+      id: {type: string, description: Its id.}, colour: {type: string, x-source: inferred, x-reason: By its name.}}}",
+    )
+}
+
+#[test]
+fn what_is_inferred_says_so_in_its_documentation() {
+    let note = |reason: &str| format!("_Inferred, not documented by the vendor:_ {reason}");
+    let spec = lowered(guessing(), lower::inferred_in_the_docs);
+    assert_eq!(spec["paths"]["/things"]["get"]["description"], format!("Gets.\n\n{}", note("A guess.")));
+    let parameters = &spec["components"]["parameters"];
+    assert_eq!(parameters["Page"]["description"], format!("From 1. {}", note("Usual.")));
+    let schemas = &spec["components"]["schemas"];
+    assert_eq!(schemas["Guess"]["description"], note("A hunch."));
+    assert_eq!(schemas["Guess"]["properties"]["id"]["description"], note("A hunch."));
+    assert_eq!(schemas["Fact"]["properties"]["colour"]["description"], note("By its name."));
+    let own = json!({"description": note("A hunch."), "allOf": [{"$ref": "#/components/schemas/Fact"}]});
+    assert_eq!(schemas["Guess"]["properties"]["own"], own);
+}
+
+#[test]
+fn what_is_documented_stays_as_it_is() {
+    let before = serde_json::to_value(guessing()).unwrap();
+    let after = lowered(guessing(), lower::inferred_in_the_docs);
+    for place in [
+        "/components/parameters/Size",
+        "/components/schemas/Guess/properties/known",
+        "/components/schemas/Fact/description",
+        "/components/schemas/Fact/properties/id",
+    ] {
+        assert_eq!(after.pointer(place).unwrap(), before.pointer(place).unwrap(), "{place}");
+    }
+}
+
 /// `NO` is Norway and `on` a word.
 #[test]
 fn words_of_yaml_1_1_stay_words() {
@@ -186,22 +233,87 @@ mod check {
         assert_eq!(operation("x-source: page, x-replay: sometimes"), wrong);
     }
 
+    /// All that is defined and not merely used: what stands there, and where.
+    const DEFINITIONS: [(&str, &str, &str); 7] = [
+        ("servers: [", "{url: 'https://a.example'}", "]"),
+        ("components: {securitySchemes: {key: ", "{type: http, scheme: bearer}", "}}"),
+        ("components: {parameters: {Page: ", "{name: page, in: query, schema: {type: integer}}", "}}"),
+        ("components: {headers: {Wait: ", "{schema: {type: string}}", "}}"),
+        ("components: {responses: {Gone: ", "{description: ''}", "}}"),
+        ("components: {requestBodies: {Thing: ", "{content: {}}", "}}"),
+        ("components: {schemas: {Thing: ", "{type: object}", "}}"),
+    ];
+
+    /// What is wrong with each of the definitions if it has these keys too.
+    fn definitions(keys: &str) -> Vec<String> {
+        DEFINITIONS
+            .iter()
+            .flat_map(|(before, definition, after)| {
+                let (head, tail) = definition.rsplit_once('}').unwrap();
+                lower::check(&spec(&format!("paths: {{}}\n{before}{head}{keys}}}{tail}{after}")))
+            })
+            .collect()
+    }
+
+    /// What is wrong with marks inside an operation: on a body, a status, a header, a media type.
+    fn inside(mark: &str) -> Vec<String> {
+        let body = format!("requestBody: {{{mark}, content: {{}}}}");
+        let media = format!("content: {{application/json: {{{mark}}}}}");
+        let status =
+            format!("'200': {{description: '', {mark}, headers: {{Wait: {{schema: {{}}, {mark}}}}}, {media}}}");
+        let operation = format!("operationId: get, x-replay: safe, x-source: page, {body}, responses: {{{status}}}");
+        lower::check(&spec(&format!("paths: {{/things: {{get: {{{operation}}}}}}}")))
+    }
+
     #[test]
     fn an_operation_says_how_we_know_it() {
-        assert_eq!(operation("x-replay: safe"), ["get: x-source must be one of document, page, inferred"]);
+        let wrong = ["/paths//things/get: x-source must be one of document, page, inferred"];
+        assert_eq!(operation("x-replay: safe"), wrong);
+    }
+
+    #[test]
+    fn each_definition_says_how_we_know_it() {
+        let places = [
+            "/servers/0",
+            "/components/securitySchemes/key",
+            "/components/parameters/Page",
+            "/components/headers/Wait",
+            "/components/responses/Gone",
+            "/components/requestBodies/Thing",
+            "/components/schemas/Thing",
+        ];
+        let wrong = |what: &str| places.map(|place| format!("{place}: {what}"));
+        assert_eq!(definitions(""), wrong("x-source must be one of document, page, inferred"));
+        let unknown = "x-source is \"hearsay\", and must be one of document, page, inferred";
+        assert_eq!(definitions(", x-source: hearsay"), wrong(unknown));
+        assert_eq!(definitions(", x-source: inferred"), wrong("inferred, and no x-reason"));
+        assert_eq!(definitions(", x-source: inferred, x-reason: so"), [""; 0]);
+        assert_eq!(definitions(", x-source: page"), [""; 0]);
     }
 
     #[test]
     fn what_is_inferred_has_a_reason() {
-        assert_eq!(operation("x-replay: safe, x-source: inferred"), ["get: inferred, and no x-reason"]);
+        assert_eq!(operation("x-replay: safe, x-source: inferred"), ["/paths//things/get: inferred, and no x-reason"]);
         assert_eq!(operation("x-replay: safe, x-source: inferred, x-reason: so"), [""; 0]);
         let field = "{type: object, x-source: page, properties: {a: {type: string, x-source: inferred}}}";
-        assert_eq!(answered(field), ["Answered: inferred, and no x-reason"]);
+        assert_eq!(answered(field), ["/components/schemas/Answered/properties/a: inferred, and no x-reason"]);
     }
 
     #[test]
-    fn a_schema_says_how_we_know_it() {
-        assert_eq!(answered("{type: object}"), ["Answered: x-source must be one of document, page, inferred"]);
+    fn marks_inside_an_operation_are_sound() {
+        let places =
+            ["requestBody", "responses/200", "responses/200/content/application/json", "responses/200/headers/Wait"];
+        let wrong = |what: &str| places.map(|place| format!("/paths//things/get/{place}: {what}"));
+        assert_eq!(inside("x-source: inferred"), wrong("inferred, and no x-reason"));
+        let unknown = "x-source is \"hearsay\", and must be one of document, page, inferred";
+        assert_eq!(inside("x-source: hearsay"), wrong(unknown));
+        assert_eq!(inside("x-source: inferred, x-reason: so"), [""; 0]);
+    }
+
+    #[test]
+    fn a_reason_goes_with_a_source() {
+        let field = "{type: object, x-source: page, properties: {a: {type: string, x-reason: so}}}";
+        assert_eq!(answered(field), ["/components/schemas/Answered/properties/a: an x-reason, and no x-source"]);
     }
 
     #[test]
@@ -227,7 +339,7 @@ mod check {
     fn a_string_in_a_path_has_a_name() {
         let inline = "
 paths: {}
-components: {parameters: {Team: {name: team, in: path, required: true, schema: {type: string}}}}";
+components: {parameters: {Team: {name: team, in: path, required: true, x-source: page, schema: {type: string}}}}";
         assert_eq!(lower::check(&spec(inline)), ["path parameter team: its schema must be in components"]);
     }
 }

@@ -12,6 +12,7 @@ mod cli;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod damage;
 mod examples;
+mod facts;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod faults;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
@@ -24,6 +25,9 @@ mod lowering;
 mod mocks;
 #[cfg(all(feature = "sandbox", feature = "postgres"))]
 mod postgres;
+mod round_trips;
+#[cfg(feature = "schemars")]
+mod schemas;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod scratch;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
@@ -31,6 +35,7 @@ mod simulation;
 mod spec;
 #[cfg(all(feature = "cli", unix))]
 mod torture;
+mod types;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]
 mod waves;
 #[cfg(all(feature = "sandbox", feature = "sqlite"))]

@@ -61,7 +61,7 @@ pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 /// The members of an object by name, whichever order serde_json keeps: to move one is no change.
-fn members(object: &Value) -> Vec<(&str, &Value)> {
+pub(crate) fn members(object: &Value) -> Vec<(&str, &Value)> {
     let mut members: Vec<_> = object.as_object().into_iter().flatten().map(|(name, value)| (&**name, value)).collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     members

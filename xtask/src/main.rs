@@ -1,4 +1,4 @@
-//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask demo`, `cargo xtask bench`,
+//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask facts`, `cargo xtask demo`, `cargo xtask bench`,
 //! `cargo xtask torture`, `cargo xtask postgres`, `cargo xtask ci`.
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
 
 mod ci;
 mod demo;
+mod facts;
 mod generate;
 #[path = "../../openapi/lower.rs"]
 #[allow(dead_code, reason = "build.rs and the tests use the rest")]
@@ -18,6 +19,7 @@ mod torture;
 
 const USAGE: &str = "\
 cargo xtask generate [--check]   check the specs, generate the clients anew, refresh the snapshots (or refuse stale ones)
+cargo xtask facts [VENDOR]       where each fact of the specs is from, and why what is inferred is believed
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
 cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
 cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["generate"] => generate::refresh(),
         ["generate", "--check"] => generate::check(),
+        ["facts"] => facts::list(&lower::VENDORS),
+        ["facts", vendor] if lower::VENDORS.contains(vendor) => facts::list(&[vendor]),
         ["demo"] => demo::waves(),
         ["torture"] => torture::all(),
         ["postgres", "--", command, arguments @ ..] => postgres::with(&mut program(command, arguments)),
