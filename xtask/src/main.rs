@@ -1,5 +1,4 @@
-//! Tasks of those who work on shipbatch: `cargo xtask generate`, `cargo xtask facts`, `cargo xtask demo`, `cargo xtask bench`,
-//! `cargo xtask torture`, `cargo xtask postgres`, `cargo xtask ci`.
+//! Tasks of those who work on shipbatch: `cargo xtask` lists them.
 
 use std::{
     env,
@@ -9,6 +8,7 @@ use std::{
 
 mod ci;
 mod demo;
+mod diff;
 mod facts;
 mod generate;
 #[path = "../../openapi/lower.rs"]
@@ -20,6 +20,9 @@ mod torture;
 const USAGE: &str = "\
 cargo xtask generate [--check]   check the specs, generate the clients anew, refresh the snapshots (or refuse stale ones)
 cargo xtask facts [VENDOR]       where each fact of the specs is from, and why what is inferred is believed
+cargo xtask diff OLD NEW [--markdown]
+                                 what changed between two specs (files, or REV:path), for Rust callers; fails with 2
+                                 where something breaks them, and with 1 where a spec cannot be read
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
 cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
 cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
+        ["diff", sources @ ..] => return diff::command(sources),
         ["generate"] => generate::refresh(),
         ["generate", "--check"] => generate::check(),
         ["facts"] => facts::list(&lower::VENDORS),

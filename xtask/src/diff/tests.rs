@@ -1,0 +1,486 @@
+//! What each change of a document is called, from the words on the command line to the last line.
+
+use std::{
+    fs,
+    process::{Command, ExitCode},
+};
+
+use serde_json::Value;
+
+use super::{
+    between,
+    change::Level,
+    command, compare,
+    document::{Document, parse, read},
+    rust,
+};
+use crate::{lower, root};
+
+/// The curated spec of a vendor.
+fn spec(vendor: &str) -> Document {
+    read(&root(), &format!("openapi/{vendor}.yaml")).unwrap()
+}
+
+/// The fields that a schema's struct is generated with, as the snapshots show them.
+fn fields(document: &Document, name: &str, schema: &Value) -> Vec<String> {
+    let sent = document.sent.contains(name);
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let mut fields: Vec<String> = properties
+        .map(|(field, property)| {
+            let required = schema["required"].as_array().is_some_and(|names| names.iter().any(|name| name == field));
+            let nullable = property["nullable"] == true;
+            let inner = document.generated(property, &rust::type_name(&[name, field]), sent);
+            let inner = inner.trim_start_matches("struct ").trim_start_matches("enum ").to_owned();
+            let option = document.is_option(property, required, nullable, sent);
+            format!("    {}: {}", rust::field(field), if option { format!("Option<{inner}>") } else { inner })
+        })
+        .collect();
+    fields.sort();
+    fields
+}
+
+#[test]
+fn the_types_told_are_those_generated() {
+    for vendor in lower::VENDORS {
+        let document = spec(vendor);
+        let snapshot = fs::read_to_string(root().join(format!("tests/it/snapshots/{vendor}_signatures.snap"))).unwrap();
+        for (name, schema) in document.schemas().as_object().unwrap() {
+            let open = schema["x-open"] == true;
+            for member in schema["enum"].as_array().into_iter().flatten() {
+                let variant = rust::variant(member.as_str().unwrap(), open);
+                let variant = if open { format!(" {variant} = {member}") } else { format!(" {variant}") };
+                assert!(snapshot.contains(&variant), "{vendor}: {name}: {variant}");
+            }
+            if schema["properties"].is_object() {
+                let default = document.has_default(schema, document.sent.contains(name), &mut Vec::new());
+                let default = if default { ": Default" } else { "" };
+                let heading = format!("\npub struct types::{}{default}\n", rust::type_name(&[name]));
+                let block = snapshot.split_once(&heading).map(|(_, block)| block);
+                let block = block.unwrap_or_else(|| panic!("{vendor}: {heading}"));
+                let mut generated: Vec<&str> = block.lines().take_while(|line| line.starts_with("    ")).collect();
+                generated.sort();
+                assert_eq!(generated, fields(&document, name, schema), "{vendor}: {heading}");
+            }
+        }
+    }
+}
+
+/// A git repository with one curated spec, which can be edited on a branch.
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    const SPEC: &str = "openapi/smartsend.yaml";
+
+    fn new() -> Self {
+        let here = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(here.0.path().join("openapi")).unwrap();
+        fs::copy(root().join(Self::SPEC), here.0.path().join(Self::SPEC)).unwrap();
+        here.git(&["init", "--quiet", "--initial-branch=main"]);
+        here.commit();
+        here
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let mut git = Command::new("git");
+        git.current_dir(self.0.path()).env("GIT_CONFIG_GLOBAL", "").env_remove("GIT_DIR");
+        for person in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{person}_NAME"), "t").env(format!("GIT_{person}_EMAIL"), "t@example.com");
+        }
+        assert!(git.args(arguments).status().unwrap().success(), "{arguments:?}");
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--message=spec"]);
+    }
+
+    /// What `diff` tells of a branch with one edit.
+    fn branch(&self, name: &str, from: &str, to: &str) -> String {
+        let spec = self.0.path().join(Self::SPEC);
+        self.git(&["checkout", "--quiet", "-b", name, "main"]);
+        let text = fs::read_to_string(&spec).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        fs::write(&spec, text.replace(from, to)).unwrap();
+        self.commit();
+        let [old, new] = ["main", name].map(|branch| format!("{branch}:{}", Self::SPEC));
+        between(self.0.path(), &old, &new).unwrap().text()
+    }
+}
+
+#[test]
+fn each_kind_of_change_on_a_branch_is_told_apart() {
+    let repository = Repository::new();
+    insta::assert_snapshot!(repository.branch("renamed", "carrier_logo_url: {", "carrier_logo: {"), @r"
+    schema Delivery
+      breaking  carrier_logo_url: renamed? carrier_logo_url -> carrier_logo  [smartsend::types::Delivery.carrier_logo_url]
+
+    1 breaking, 0 additions, 0 notes
+    ");
+    insta::assert_snapshot!(repository.branch("removed", "'open', 'queued', 'booked'", "'open', 'booked'"), @r#"
+    schema ShipmentState
+      breaking  member "queued" removed  [smartsend::types::ShipmentState::Queued]
+
+    1 breaking, 0 additions, 0 notes
+    "#);
+    insta::assert_snapshot!(repository.branch(
+        "required",
+        "A postal address.\n      type: object\n      x-source: document\n",
+        "A postal address.\n      type: object\n      x-source: document\n      required: [city]\n",
+    ), @r"
+    schema Address
+      breaking  city: required now: Option<String> -> String  [smartsend::types::Address.city]
+
+    1 breaking, 0 additions, 0 notes
+    ");
+    insta::assert_snapshot!(repository.branch("hours", "for 24 hours", "for 12 hours"), @r#"
+    5 operations
+      note      header Idempotency-Key: description "for 24 hours." -> "for 12 hours."  [smartsend::raw::Client::{add_shipments_to_booking_batch, book_shipment, create_booking_batch, create_shipment, dispatch_booking_batch}]
+
+    0 breaking, 0 additions, 1 note
+    "#);
+    let operation = "
+  /team/{team}/balance:
+    get:
+      operationId: get_balance
+      x-replay: safe
+      x-source: page
+      parameters: [{$ref: '#/components/parameters/Team'}]
+      responses:
+        '200': {description: The balance.}
+
+components:
+  securitySchemes:";
+    insta::assert_snapshot!(repository.branch("operation", "\ncomponents:\n  securitySchemes:", operation), @r"
+    operation get_balance
+      addition  added: GET /team/{team}/balance  [smartsend::raw::Client::get_balance]
+
+    0 breaking, 1 addition, 0 notes
+    ");
+}
+
+/// A document that sends a `Sent` and is answered an `Answered`; anything in it can be replaced.
+const TALK: &str = "
+openapi: 3.0.3
+info: {title: t, version: v1}
+servers: [{url: 'https://example.com/v1'}]
+security: [{key: []}]
+paths:
+  /things/{thing}:
+    post:
+      operationId: sendThing
+      x-replay: keyed
+      parameters:
+        - {name: thing, in: path, required: true, schema: {type: string}}
+        - {name: page, in: query, schema: {type: integer, minimum: 1}}
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Sent'}}}}
+      responses:
+        '200':
+          description: ok
+          headers: {Retry-After: {schema: {type: string}}}
+          content: {application/json: {schema: {$ref: '#/components/schemas/Answered'}}}
+        '404': {description: none}
+components:
+  securitySchemes: {key: {type: http, scheme: bearer}}
+  schemas: {Sent: {type: object}, Answered: {type: object}}
+";
+
+fn document(text: &str) -> Document {
+    parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// What a change is told as, breaking first.
+fn told(old: &str, new: &str) -> Vec<String> {
+    let changes = compare(&document(old), &document(new), "");
+    let mut lines: Vec<_> = changes.all.iter().map(|change| (change.level, &change.text)).collect();
+    lines.sort();
+    lines.into_iter().map(|(level, text)| format!("{} {text}", level.word())).collect()
+}
+
+/// What an edit of `TALK` is told as.
+fn edited(from: &str, to: &str) -> Vec<String> {
+    assert!(TALK.contains(from), "{from}");
+    told(TALK, &TALK.replace(from, to))
+}
+
+/// What a change of a schema is, where it is sent and where it is answered: the gravest line of each.
+fn sides(old: &str, new: &str) -> [Option<Level>; 2] {
+    ["Sent", "Answered"].map(|name| {
+        let with =
+            |schema: &str| document(&TALK.replace(&format!("{name}: {{type: object}}"), &format!("{name}: {schema}")));
+        compare(&with(old), &with(new), "").all.iter().map(|change| change.level).min()
+    })
+}
+
+#[test]
+fn a_change_weighs_by_the_side_it_is_on() {
+    use Level::{Addition, Breaking, Note};
+    let cases = [
+        // Fields.
+        ("", "{type: string}", "", "", Addition, Addition),
+        ("", "{type: string}", "", "f", Breaking, Addition),
+        ("{type: string}", "", "", "", Breaking, Breaking),
+        ("", "{type: string, format: uuid}", "", "f", Breaking, Breaking),
+        // Required or not.
+        ("{type: string}", "{type: string}", "", "f", Breaking, Breaking),
+        ("{type: string}", "{type: string}", "f", "", Breaking, Breaking),
+        ("{type: string, nullable: true}", "{type: string, nullable: true}", "", "f", Breaking, Note),
+        ("{type: string, nullable: true}", "{type: string, nullable: true}", "f", "", Addition, Note),
+        ("{type: array, items: {type: string}}", "{type: array, items: {type: string}}", "f", "", Addition, Breaking),
+        // Null or not.
+        ("{type: string}", "{type: string, nullable: true}", "f", "f", Breaking, Breaking),
+        ("{type: string, nullable: true}", "{type: string}", "", "", Note, Note),
+        ("{type: array, items: {}}", "{type: array, items: {}, nullable: true}", "", "", Breaking, Note),
+        // Types.
+        ("{type: string}", "{type: integer}", "", "", Breaking, Breaking),
+        ("{type: string}", "{type: string, format: date}", "", "", Breaking, Breaking),
+        ("{type: string}", "{type: string, format: email}", "", "", Note, Note),
+        ("{type: integer}", "{type: integer, format: int32}", "", "", Breaking, Breaking),
+        ("{type: integer}", "{type: integer, minimum: 1}", "", "", Breaking, Note),
+        ("{type: array, items: {type: string}}", "{type: array, items: {type: integer}}", "", "", Breaking, Breaking),
+        ("{type: object, properties: {}}", "{$ref: '#/components/schemas/Other'}", "", "", Breaking, Breaking),
+        // Limits.
+        ("{type: string, maxLength: 9}", "{type: string, maxLength: 8}", "", "", Breaking, Note),
+        ("{type: string, maxLength: 8}", "{type: string, maxLength: 9}", "", "", Addition, Note),
+        ("{type: string, minLength: 8}", "{type: string, minLength: 9}", "", "", Breaking, Note),
+        ("{type: string, pattern: a, maxLength: 9}", "{type: string, maxLength: 9}", "", "", Addition, Note),
+        ("{type: string}", "{type: string, maxLength: 8}", "", "", Breaking, Note),
+        ("{type: array, items: {}, maxItems: 8}", "{type: array, items: {}}", "", "", Addition, Note),
+        // Members, defaults, texts, marks.
+        ("{type: string, enum: [A, NO]}", "{type: string, enum: [A]}", "", "", Breaking, Breaking),
+        ("{type: string, enum: [A]}", "{type: string, enum: [A, NO]}", "", "", Addition, Addition),
+        ("{type: string, enum: [A]}", "{type: string, enum: [A], x-open: true}", "", "", Breaking, Breaking),
+        ("{type: boolean, default: false}", "{type: boolean, default: true}", "", "", Breaking, Note),
+        ("{type: boolean}", "{type: boolean, default: true}", "", "", Note, Note),
+        ("{type: string, description: a}", "{type: string, description: b}", "", "", Note, Note),
+        ("{type: string, x-source: page}", "{type: string, x-source: inferred}", "", "", Note, Note),
+    ];
+    for (old, new, was, is, request, answer) in cases {
+        let object = |field: &str, required: &str| {
+            let field = if field.is_empty() { String::new() } else { format!("f: {field}, ") };
+            format!("{{type: object, required: [{required}], properties: {{{field}g: {{}}}}}}, Other: {{}}")
+        };
+        assert_eq!(sides(&object(old, was), &object(new, is)), [Some(request), Some(answer)], "{old} -> {new}");
+    }
+}
+
+#[test]
+fn a_change_of_a_call_is_told() {
+    let header = "      parameters:\n        - {name: to, in: header, schema: {type: string}}\n";
+    let cases = [
+        ("operationId: sendThing", "operationId: putThing", "breaking renamed send_thing -> put_thing"),
+        ("/things/{thing}:", "/items/{thing}:", "note moved POST /things/{thing} -> POST /items/{thing}"),
+        (
+            "x-replay: keyed",
+            "x-replay: safe",
+            r#"breaking x-replay "keyed" -> "safe": another rule for what is sent twice"#,
+        ),
+        ("name: page", "name: sheet", "breaking query page: renamed? query page -> query sheet"),
+        (
+            "in: query,",
+            "in: query, required: true,",
+            "breaking query page: required now: Option<NonZeroU64> -> NonZeroU64",
+        ),
+        ("      parameters:\n", header, "breaking header to: added, optional: the function takes one more argument"),
+        (
+            "Body: {content: {application/json",
+            "Body: {content: {text/xml",
+            "breaking body: application/json -> text/xml",
+        ),
+        ("'200':", "'201':", "note status 200 -> 201: any 2xx is a success either way"),
+        (
+            "'404':",
+            "'202':",
+            "breaking status 200 -> 200 + 202: other answers are taken for a success\nnote status 404: removed",
+        ),
+        ("'404':", "'422':", "note status 404: removed\nnote status 422: added"),
+        (
+            "{schema: {type: string}}}",
+            "{schema: {type: integer}}, Age: {schema: {}}}",
+            "note 200 header Age: added\nnote 200 header Retry-After: type string -> integer: String -> i64",
+        ),
+        ("bearer", "basic", "breaking security http bearer -> http basic: calls are authorised by hand"),
+        (
+            "https://example.com/v1",
+            "/v2",
+            r#"note servers ["https://example.com/v1"] -> ["/v2"]: the client's own is written by hand"#,
+        ),
+        ("schemas: {Sent:", "schemas: {More: {type: string}, Sent:", "addition added"),
+        ("Answered", "Told", "breaking renamed? Answered -> Told"),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(edited(from, to).join("\n"), expected);
+    }
+}
+
+/// `TALK` as the vendor might write it, in 3.1: other names, the server's path in the paths, types in lists.
+const VENDOR: &str = "
+openapi: 3.1.0
+info: {title: Vendor, version: '7'}
+servers: [{url: 'https://example.com'}]
+security: [{Token: []}]
+paths:
+  /v1/things/{id}:
+    parameters: [{$ref: '#/components/parameters/Id'}]
+    post:
+      operationId: ThingsController_send
+      description: The vendor's own words.
+      parameters: [{name: page, in: query, schema: {type: integer, exclusiveMinimum: 0}}]
+      requestBody: {$ref: '#/components/requestBodies/Thing'}
+      responses:
+        '200':
+          description: fine
+          headers: {Retry-After: {schema: {type: string}}}
+          content: {application/json: {schema: {$ref: '#/components/schemas/ThingResponse'}}}
+        '404': {$ref: '#/components/responses/None'}
+components:
+  parameters: {Id: {name: id, in: path, required: true, schema: {type: string}}}
+  requestBodies: {Thing: {content: {application/json: {schema: {$ref: '#/components/schemas/ThingDto'}}}}}
+  responses: {None: {description: gone}}
+  securitySchemes: {Token: {type: http, scheme: bearer}}
+  schemas:
+    ThingDto: {type: object, properties: {kind: {const: a}, note: {type: [string, 'null']}}}
+    ThingResponse:
+      allOf:
+        - {$ref: '#/components/schemas/Base'}
+        - {type: object, properties: {next: {anyOf: [{$ref: '#/components/schemas/ThingResponse'}, {type: 'null'}]}}}
+    Base: {type: object, required: [id], properties: {id: {type: string, format: uuid}, any: true}}
+";
+
+/// `TALK` with what `VENDOR` says.
+fn curated() -> String {
+    TALK.replace("minimum: 1", "minimum: 0, exclusiveMinimum: true").replace(
+        "{Sent: {type: object}, Answered: {type: object}}",
+        "
+    Sent: {type: object, properties: {kind: {type: string, enum: [a]}, note: {type: string, nullable: true}}}
+    Answered:
+      type: object
+      required: [id]
+      properties:
+        id: {type: string, format: uuid}
+        any: {}
+        next: {nullable: true, allOf: [{$ref: '#/components/schemas/Answered'}]}",
+    )
+}
+
+#[test]
+fn a_vendors_own_document_is_compared_by_what_it_says_of_the_wire() {
+    let text = |vendor: &str| compare(&document(&curated()), &document(vendor), "").text();
+    insta::assert_snapshot!(text(VENDOR), @r#"
+    document
+      note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
+
+    not compared, for one document alone is curated: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
+    0 breaking, 0 additions, 1 note
+    "#);
+    let changed = VENDOR.replace("[string, 'null']", "integer").replace("format: uuid", "format: date");
+    insta::assert_snapshot!(text(&changed), @r#"
+    schema Answered -> ThingResponse
+      breaking  id: type string(uuid) -> string(date): Uuid -> Date  [types::Answered.id]
+
+    schema Sent -> ThingDto
+      breaking  note: type string -> integer: String -> i64  [types::Sent.note]
+      note      note: never null now: Option<String> still  [types::Sent.note]
+
+    document
+      note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
+
+    not compared, for one document alone is curated: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
+    2 breaking, 0 additions, 2 notes
+    "#);
+    let back = compare(&document(VENDOR), &document(&curated()), "");
+    assert_eq!((back.counts().as_str(), back.breaking()), ("0 breaking, 0 additions, 1 note", false));
+}
+
+#[test]
+fn circles_end() {
+    let circle = |field: &str| {
+        TALK.replace(
+            "Answered: {type: object}",
+            &format!(
+                "Answered: {{allOf: [{{$ref: '#/components/schemas/B'}}, {{type: object, properties: {{a: {field}}}}}]}},
+                 B: {{allOf: [{{$ref: '#/components/schemas/Answered'}}, {{type: object, properties: {{b: {{}}}}}}]}},
+                 C: {{$ref: '#/components/schemas/C'}}"
+            ),
+        )
+        .replace("'404': {description: none}", "'404': {$ref: '#/components/responses/R'}")
+        .replace("components:", "components:\n  responses: {R: {$ref: '#/components/responses/R'}}")
+    };
+    let within = "{$ref: '#/components/schemas/Answered'}";
+    assert!(told(&circle(within), &circle(within)).is_empty());
+    assert_eq!(told(&circle(within), &circle("{type: string}")).len(), 2);
+    let alias = circle(within).replace("schemas/Sent'", "schemas/C'");
+    let vendor = circle("{type: string}").replace("      x-replay: keyed\n", "");
+    assert_eq!(told(&alias, &vendor).len(), 2);
+}
+
+#[test]
+fn equal_documents_differ_in_nothing() {
+    for vendor in lower::VENDORS {
+        let changes = compare(&spec(vendor), &spec(vendor), vendor);
+        assert_eq!(changes.text(), "0 breaking, 0 additions, 0 notes");
+    }
+    assert!(told(TALK, &TALK.replace("description: none", "description: ' none '")).is_empty());
+    let members =
+        |members: &str| TALK.replace("Sent: {", &format!("Country: {{type: string, enum: [{members}]}}, Sent: {{"));
+    assert!(told(&members("NO, on, SE"), &members("'NO', 'on', 'SE'")).is_empty());
+    let json = serde_json::to_string(&document(TALK).json).unwrap();
+    assert!(told(TALK, &json).is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_is_named_in_one_line() {
+    let folder = Repository::new();
+    let error = |source: &str| read(folder.0.path(), source).err().unwrap_or_default();
+    for (name, text) in [
+        ("old.json", r#"{"swagger": "2.0"}"#),
+        ("broken.yaml", "openapi: 3.0.3\npaths: {"),
+        ("type.yaml", "openapi: 3.0.3\ninfo: {title: t, version: 1.0}\npaths: {/a: {get: {responses: 7}}}"),
+        ("newer.yaml", "openapi: 3.1.0\ninfo: {title: t}\npaths: {}"),
+    ] {
+        fs::write(folder.0.path().join(name), text).unwrap();
+    }
+    let sources =
+        ["no.yaml", "main:no.yaml", "no:openapi/smartsend.yaml", "old.json", "broken.yaml", "type.yaml", "newer.yaml"];
+    insta::assert_snapshot!(sources.map(error).join("\n"), @r"
+    no.yaml: No such file or directory (os error 2)
+    main:no.yaml: git: fatal: path 'no.yaml' does not exist in 'main'
+    no:openapi/smartsend.yaml: git: fatal: invalid object name 'no'.
+    old.json: its `openapi` is neither 3.0 nor 3.1, but null
+    broken.yaml: error: line 2 column 8: unclosed bracket '{'
+    type.yaml: paths: invalid type: integer `7`, expected struct Responses
+    newer.yaml: info: missing field `version`
+    ");
+}
+
+#[test]
+fn a_pull_request_gets_the_notes_folded() {
+    let new = TALK.replace("description: none", "description: <none>").replace("x-replay: keyed", "x-replay: never");
+    insta::assert_snapshot!(compare(&document(TALK), &document(&new), "xps").markdown("a → b"), @r#"
+    ## a → b
+
+    **1 breaking, 0 additions, 1 note**
+
+    ### Breaking
+
+    - **operation send_thing**: x-replay "keyed" -> "never": another rule for what is sent twice — `xps::raw::Client::send_thing`
+
+    <details><summary>Notes</summary>
+
+    - **operation send_thing**: 404: description "none" -> "\<none>" — `xps::raw::Client::send_thing`
+
+    </details>
+    "#);
+}
+
+#[test]
+fn the_exit_code_says_whether_something_breaks() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |new: &str| {
+        let paths = ["old", "new"].map(|name| folder.path().join(name).display().to_string());
+        fs::write(&paths[0], TALK).unwrap();
+        fs::write(&paths[1], new).unwrap();
+        format!("{:?}", command(&[&paths[0], &paths[1]]))
+    };
+    let codes = [code(TALK), code(&TALK.replace("keyed", "safe")), code("{}")];
+    assert_eq!(codes, [ExitCode::SUCCESS, ExitCode::from(2), ExitCode::FAILURE].map(|code| format!("{code:?}")));
+}
