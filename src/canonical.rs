@@ -21,7 +21,10 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::{Serializer, ser::Formatter};
+use serde_json::{
+    Serializer,
+    ser::{CompactFormatter, Formatter},
+};
 
 /// The largest whole number up to which all have a double of their own: RFC 8785 knows no other numbers.
 const EXACT: u64 = 1 << 53;
@@ -114,11 +117,15 @@ fn compare(text: &[u8], one: Field, other: Field) -> Ordering {
 
 impl Formatter for Canonical<'_> {
     fn write_i64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
-        if value.unsigned_abs() <= EXACT { write!(writer, "{value}") } else { self.double(writer, value as f64) }
+        if value.unsigned_abs() <= EXACT {
+            CompactFormatter.write_i64(writer, value)
+        } else {
+            self.double(writer, value as f64)
+        }
     }
 
     fn write_u64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
-        if value <= EXACT { write!(writer, "{value}") } else { self.double(writer, value as f64) }
+        if value <= EXACT { CompactFormatter.write_u64(writer, value) } else { self.double(writer, value as f64) }
     }
 
     fn write_i128<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: i128) -> io::Result<()> {

@@ -83,11 +83,11 @@ impl Serialize for Number {
             return serializer.serialize_str(text);
         }
         // `12.0` is written as `12`: the same number, and the form that vendors use in their examples.
-        match (self.value.is_integer(), self.value.to_i64(), self.value.to_f64()) {
-            (true, Some(whole), _) => serializer.serialize_i64(whole),
-            (_, _, Some(float)) => serializer.serialize_f64(float),
-            _ => Err(serde::ser::Error::custom("a number that JSON cannot hold")),
+        if let Some(whole) = self.value.to_i64().filter(|_| self.value.is_integer()) {
+            return serializer.serialize_i64(whole);
         }
+        let float = self.value.to_f64();
+        serializer.serialize_f64(float.ok_or_else(|| serde::ser::Error::custom("a number that JSON cannot hold"))?)
     }
 }
 

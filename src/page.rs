@@ -221,7 +221,10 @@ impl<T> fmt::Debug for Pages<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    };
 
     use super::*;
     use crate::error::{Error, Kind};
@@ -280,6 +283,32 @@ mod tests {
         }
         seen.push(pages.page());
         assert_eq!(seen, [1, 1, 2, 2, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_read_while_the_next_one_is_on_its_way() {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        static READ: Mutex<Vec<(u32, u32)>> = Mutex::new(Vec::new());
+        let fetch = |_: Arc<()>, page: u32| async move {
+            ASKED.store(page, Ordering::Relaxed);
+            body(&[page], 3 - page)
+        };
+        let mut pages = Pages::new((), 1, fetch, |page, body| {
+            READ.lock().unwrap().push((page, ASKED.load(Ordering::Relaxed)));
+            let (entries, further): (Vec<u32>, u32) = serde_json::from_slice(body).unwrap();
+            Ok(Page { entries, further })
+        });
+        assert_eq!(rest(&mut pages).await, [1, 2, 3]);
+        // Of the first page nothing was known before; none is asked for after the last.
+        assert_eq!(*READ.lock().unwrap(), [(1, 1), (2, 3), (3, 3)]);
+    }
+
+    /// It was longer when it was asked how long it is.
+    #[tokio::test]
+    async fn a_list_that_shrinks_ends_where_it_says() {
+        let mut pages = pages([body(&[1], 2), body(&[2], 0), page([9], true)]);
+        assert_eq!(rest(&mut pages).await, [1, 2]);
+        assert_eq!(pages.page(), 2);
     }
 
     #[tokio::test]

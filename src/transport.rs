@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Method, Request, Response, Url,
+    Method, Request, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -103,6 +103,7 @@ pub(crate) struct Sent {
 }
 
 /// Runs a generated call, and notes how it is sent.
+#[cfg(any(feature = "labels", feature = "sqlite"))]
 pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, Sent) {
     let call = async {
         let result = call.await;
@@ -111,19 +112,26 @@ pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, Sent) {
     SENT.scope(Cell::default(), call).await
 }
 
-tokio::task_local! {
-    /// The body of a success, for a task that reads it itself.
-    static ASIDE: Cell<Option<Bytes>>;
+/// A success in JSON, whole and unread.
+pub(crate) struct Unread {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
-/// Makes a generated call, and puts the body of its success aside, unread: whoever asks for many large answers reads one
-/// while the next is on its way.
-pub(crate) async fn aside<T>(call: impl Future<Output = T>) -> (T, Option<Bytes>) {
+tokio::task_local! {
+    /// A place for the success of this task's call, where the task reads it itself.
+    static ASIDE: Cell<Option<Unread>>;
+}
+
+/// Makes a generated call as [`counted`] does, and puts its success aside, unread. The facade reads it faster than the
+/// generated code does, and when there is time: a page while the next one is on its way.
+pub(crate) async fn unread<T>(call: impl Future<Output = T>) -> (Result<Unread, T>, Sent) {
     let call = async {
         let result = call.await;
-        (result, ASIDE.with(Cell::take))
+        (ASIDE.with(Cell::take).ok_or(result), SENT.with(Cell::get))
     };
-    ASIDE.scope(Cell::default(), call).await
+    SENT.scope(Cell::default(), ASIDE.scope(Cell::default(), call)).await
 }
 
 impl Transport {
@@ -173,7 +181,7 @@ impl Transport {
 
     #[expect(clippy::result_large_err, reason = "the error of the generated hook")]
     pub(crate) fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
-        if request.url().origin() != self.0.base.origin() || !request.url().path().starts_with(self.0.base.path()) {
+        if !same_host(request.url(), &self.0.base) || !request.url().path().starts_with(self.0.base.path()) {
             return Err(Raw::Custom(format!("{}: the request would leave the configured host", info.operation_id)));
         }
         if let Some(segment) = self.0.dispatch.as_deref().filter(|_| info.operation_id == DISPATCH) {
@@ -193,8 +201,8 @@ impl Transport {
         headers.insert(AUTHORIZATION, self.0.authorization.clone());
         headers.entry(ACCEPT).or_insert(JSON_OR_FILE);
         if self.0.vendor == Vendor::SmartSend && !headers.contains_key(REQUEST_ID) {
-            let id = uuid::Uuid::now_v7().to_string();
-            headers.insert(REQUEST_ID, HeaderValue::from_str(&id).map_err(|error| Raw::Custom(error.to_string()))?);
+            let id = HeaderValue::from_str(mark().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+            headers.insert(REQUEST_ID, id.map_err(|error| Raw::Custom(error.to_string()))?);
         }
         Ok(())
     }
@@ -287,7 +295,7 @@ impl Transport {
     /// account's calls: it waits at the gate, and a 429 pauses all of them.
     #[cfg(feature = "labels")]
     pub(crate) async fn fetch(&self, http: &reqwest::Client, request: Request) -> (reqwest::Result<Response>, Attempt) {
-        let own = request.url().origin() == self.0.base.origin();
+        let own = same_host(request.url(), &self.0.base);
         if own {
             self.0.gate.pass().await;
         }
@@ -352,11 +360,13 @@ async fn whole(response: Response) -> reqwest::Result<Response> {
         Some(held) => held.read(response).await?,
         None => response.bytes().await?,
     };
-    // The generated code then finds nothing to read.
-    let body = match ASIDE.try_with(|aside| aside.set(Some(body.clone()))) {
-        Ok(()) => Bytes::new(),
-        Err(_) => body,
-    };
+    if ASIDE.try_with(|_| ()).is_ok() {
+        let _ = ASIDE.try_with(|aside| aside.set(Some(Unread { status, headers, body })));
+        // The generated code finds nothing to read, and nobody looks at what it makes of that.
+        let mut empty = http::Response::new(Bytes::new());
+        *empty.status_mut() = status;
+        return Ok(empty.into());
+    }
     let mut whole = http::Response::new(body);
     (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
     Ok(whole.into())
@@ -381,17 +391,36 @@ impl fmt::Debug for Transport {
     }
 }
 
+/// Whether two addresses have their origin in common.
+fn same_host(one: &Url, other: &Url) -> bool {
+    let origin = |url| (Url::scheme(url), Url::host_str(url), Url::port_or_known_default(url));
+    origin(one) == origin(other)
+}
+
 /// The id of a request, to name to the vendor's support.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     headers.get(REQUEST_ID)?.to_str().ok().map(str::to_owned)
 }
 
-/// A number in 0..1, other for each call. Spreading waits needs no better randomness than the clock's lowest digits
-/// under a hasher that the standard library seeds.
+/// A number in 0..1, other for each call.
 pub(crate) fn chance() -> f64 {
+    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// A mark for a request: of version 7, so that marks sort by time.
+fn mark() -> uuid::Uuid {
+    let random = (u128::from(random()) << 64 | u128::from(random())).to_be_bytes();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since.as_millis()).unwrap_or_default();
+    let (random, _) = random.split_first_chunk().unwrap_or((&[0; 10], &[]));
+    uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
+}
+
+/// A number, other for each call. Spreading waits and telling requests apart needs no better randomness than the clock under
+/// a hasher that the standard library seeds, and no call into the kernel.
+fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(Instant::now());
-    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    RandomState::new().hash_one(Instant::now())
 }
 
 /// The hooks of a generated client: all of them go through its [`Transport`].
@@ -420,3 +449,17 @@ macro_rules! hooks {
 }
 
 pub(crate) use hooks;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_differ_and_sort_by_time() {
+        let marks: Vec<uuid::Uuid> = (0..1000).map(|_| mark()).collect();
+        assert_eq!(marks.iter().collect::<std::collections::HashSet<_>>().len(), marks.len());
+        assert!(marks.iter().all(|mark| mark.get_version_num() == 7));
+        let times: Vec<_> = marks.iter().map(|mark| mark.get_timestamp().unwrap().to_unix()).collect();
+        assert!(times.is_sorted());
+    }
+}

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     Error, Operation, Result, RetryPolicy, Timeouts, Transport,
     error::Kind,
-    transport::{Sent, aside, counted, request_id},
+    transport::{Sent, Unread, request_id, unread},
 };
 
 pub mod deftship;
@@ -202,16 +202,47 @@ pub(crate) struct Answer<T> {
 }
 
 /// Makes a generated call, and gives its result in the crate's own types.
-pub(crate) async fn answer<T>(
+pub(crate) async fn answer<T: DeserializeOwned>(
     vendor: Vendor,
     operation: &str,
     call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
 ) -> Result<Answer<T>> {
-    let (result, sent) = counted(call).await;
+    match unread(call).await {
+        (Ok(Unread { headers, body, .. }), sent) => {
+            let value = read(vendor, operation, &body).map_err(|error| error.after(sent.times, sent.in_doubt))?;
+            Ok(Answer { value, request_id: request_id(&headers) })
+        }
+        (Err(result), sent) => answered(vendor, operation, result, sent).await,
+    }
+}
+
+/// The same for a call whose success is no JSON: a file, or nothing.
+#[cfg(any(feature = "labels", feature = "sqlite"))]
+pub(crate) async fn answer_as_is<T>(
+    vendor: Vendor,
+    operation: &str,
+    call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+) -> Result<Answer<T>> {
+    let (result, sent) = crate::transport::counted(call).await;
     answered(vendor, operation, result, sent).await
 }
 
-/// The result of a generated call that was sent so often.
+/// Makes a generated call, and gives the body of its success, for [`read`].
+pub(crate) async fn body<T>(
+    vendor: Vendor,
+    operation: &str,
+    call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
+) -> Result<Bytes> {
+    match unread(call).await {
+        (Ok(Unread { body, .. }), _) => Ok(body),
+        (Err(result), sent) => {
+            answered(vendor, operation, result, sent).await?;
+            Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
+        }
+    }
+}
+
+/// The result of a generated call that was sent so often, and whose success the generated code has read.
 pub(crate) async fn answered<T>(
     vendor: Vendor,
     operation: &str,
@@ -221,22 +252,6 @@ pub(crate) async fn answered<T>(
     match result {
         Ok(value) => Ok(Answer { request_id: request_id(value.headers()), value: value.into_inner() }),
         Err(error) => Err(Error::from_raw(vendor, operation, error).await.after(sent.times, sent.in_doubt)),
-    }
-}
-
-/// Makes a generated call, and gives the body of its success, for [`read`].
-pub(crate) async fn unread<T>(
-    vendor: Vendor,
-    operation: &str,
-    call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
-) -> Result<Bytes> {
-    let (called, body) = aside(counted(call)).await;
-    match (body, called) {
-        (Some(body), _) => Ok(body),
-        (None, (result, sent)) => {
-            answered(vendor, operation, result, sent).await?;
-            Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
-        }
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, Operation, Order, OrderId, Poller, Result, Transport, Vendor,
@@ -189,7 +189,7 @@ impl Client {
         Ok(items)
     }
 
-    async fn answer<T>(
+    async fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,

@@ -20,6 +20,7 @@ use reqwest::{
     StatusCode,
     header::{HeaderMap, HeaderName, LOCATION},
 };
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
@@ -27,8 +28,8 @@ use crate::{
     error::Kind,
     poll::{self, Stage},
     retry,
-    transport::{counted, request_id},
-    vendor::{Account, Answer, Builder, answer, answered, generated, sealed::Sealed},
+    transport::{Unread, request_id, unread},
+    vendor::{Account, Answer, Builder, answer, answered, generated, read, sealed::Sealed},
 };
 
 mod batches;
@@ -251,23 +252,36 @@ impl Client {
         prefer: Option<types::Prefer>,
     ) -> Result<Answer<BookAnswer>> {
         let call = self.raw.book_shipment(&self.team, &shipment, None, Some(key), prefer, None);
-        let (result, sent) = counted(call).await;
-        let result = match result {
-            Err(Raw::UnexpectedResponse(response)) if response.status() == StatusCode::ACCEPTED => {
-                let accepted = accepted(response).await;
-                return Ok(Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) });
+        let (result, sent) = match unread(call).await {
+            (Ok(Unread { status, headers, body }), _) if status == StatusCode::ACCEPTED => {
+                return Ok(accepted(&headers, &body));
             }
             // The vendor documents no status but 202: a 201 in place of the 200 must not hide what was booked.
+            (Ok(Unread { headers, body, .. }), sent) => {
+                let envelope: types::ShipmentEnvelope = read(Vendor::SmartSend, "book_shipment", &body)
+                    .map_err(|error| error.after(sent.times, sent.in_doubt))?;
+                let value = BookAnswer::Done(Box::new(envelope.data));
+                return Ok(Answer { value, request_id: request_id(&headers) });
+            }
+            (Err(result), sent) => (result, sent),
+        };
+        let result = match result {
+            // Accepted, in whatever words.
+            Err(Raw::UnexpectedResponse(mut response)) if response.status() == StatusCode::ACCEPTED => {
+                let headers = std::mem::take(response.headers_mut());
+                return Ok(accepted(&headers, &response.bytes().await.unwrap_or_default()));
+            }
             Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
                 ResponseValue::from_response(response).await
             }
             result => result,
         };
         let Answer { value, request_id } = answered(Vendor::SmartSend, "book_shipment", result, sent).await?;
-        Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
+        let types::ShipmentEnvelope { data } = value;
+        Ok(Answer { value: BookAnswer::Done(Box::new(data)), request_id })
     }
 
-    async fn answer<T>(
+    async fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>,
@@ -286,15 +300,15 @@ fn stage(shipment: &types::Shipment) -> Stage {
 }
 
 /// A 202 counts as accepted whatever its body says: its shape is not documented.
-async fn accepted(response: reqwest::Response) -> Accepted {
-    let headers = response.headers();
-    let text = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    let location = text(headers, OPERATION_LOCATION).or_else(|| text(headers, LOCATION));
-    let request_id = request_id(headers);
-    let retry_after = retry::retry_after(headers, std::time::SystemTime::now());
-    let body = response.bytes().await.unwrap_or_default();
-    let operation = serde_json::from_slice(&body).unwrap_or_default();
-    Accepted { operation, location, retry_after, request_id }
+fn accepted(headers: &HeaderMap, body: &[u8]) -> Answer<BookAnswer> {
+    let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    let accepted = Accepted {
+        operation: serde_json::from_slice(body).unwrap_or_default(),
+        location: text(OPERATION_LOCATION).or_else(|| text(LOCATION)),
+        retry_after: retry::retry_after(headers, std::time::SystemTime::now()),
+        request_id: request_id(headers),
+    };
+    Answer { request_id: accepted.request_id.clone(), value: BookAnswer::Accepted(accepted) }
 }
 
 impl fmt::Debug for Client {

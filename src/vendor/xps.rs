@@ -15,6 +15,8 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     Error, Operation, Poller, Result, Transport, Vendor,
     poll::{self, Stage},
@@ -86,7 +88,7 @@ impl Client {
         Ok(self.watch_batch(batch))
     }
 
-    async fn answer<T>(
+    async fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,

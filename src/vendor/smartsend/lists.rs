@@ -8,7 +8,7 @@ use super::{Client, types};
 use crate::{
     Result, Vendor,
     page::{Page, Pages},
-    vendor::{read, unread},
+    vendor::{body, read},
 };
 
 /// The most entries that the vendor puts on a page (its page on listing shipments).
@@ -118,7 +118,7 @@ impl Shipments {
             None,
             None,
         );
-        unread(Vendor::SmartSend, "list_shipments", call).await
+        body(Vendor::SmartSend, "list_shipments", call).await
     }
 
     fn read(page: u32, body: &Bytes) -> Result<Page<types::Shipment>> {
@@ -168,7 +168,7 @@ impl BookingBatches {
         let per_page = per_page.and_then(NonZeroU32::new);
         let call =
             client.raw.list_booking_batches(&client.team, NonZeroU32::new(page), per_page, state.as_ref(), None, None);
-        unread(Vendor::SmartSend, "list_booking_batches", call).await
+        body(Vendor::SmartSend, "list_booking_batches", call).await
     }
 
     fn read(page: u32, body: &Bytes) -> Result<Page<types::BookingBatch>> {

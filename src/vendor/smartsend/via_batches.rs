@@ -19,7 +19,7 @@ use crate::{
     booking::{Committed, Doubt, Draft, Phases, Prepared, Reconciled, Waits, open},
     error::Kind,
     journal::Unit,
-    vendor::{handle, handled, sealed::Sealed},
+    vendor::{answer_as_is, handle, handled, sealed::Sealed},
 };
 
 /// Shipments in a batch. No limit is documented; this keeps a request at about a megabyte.
@@ -193,7 +193,7 @@ impl Phases for ViaBatches {
     async fn abandon(&self, unit: &Unit) -> Result<()> {
         let Handle { batch, .. } = handle(unit)?;
         let call = self.0.raw.cancel_booking_batch(&self.0.team, &batch, None, None);
-        self.0.answer("cancel_booking_batch", call).await.map(drop)
+        answer_as_is(Vendor::SmartSend, "cancel_booking_batch", call).await.map(drop)
     }
 
     async fn reconcile(&self, unit: &Unit, doubt: Doubt, _: &Waits) -> Reconciled {

@@ -7,10 +7,11 @@ use progenitor_client::ClientInfo;
 
 use super::{Client, batches::LABELS, types};
 use crate::{
-    Error, Result,
+    Error, Result, Vendor,
     download::{Broken, Partial, Tries},
     label::{Folder, LabelSource, Sheet, Wanted, many, put, sort},
     sieve,
+    vendor::answer_as_is,
 };
 
 /// Labels that are fetched at a time, where the batch's PDF does not do.
@@ -78,7 +79,7 @@ impl Client {
         let call = self.answer("get_batch_labels", self.raw.get_batch_labels(&self.customer, batch));
         let (answer, spooled) = sieve::spooled(LABELS, file, call).await;
         answer?;
-        spooled.map_err(|error| error.at(crate::Vendor::Xps, "get_batch_labels"))
+        spooled.map_err(|error| error.at(Vendor::Xps, "get_batch_labels"))
     }
 
     /// The pages of a batch's PDF by book number, none where it cannot be told which are whose.
@@ -110,7 +111,8 @@ impl Client {
     async fn label_once(&self, number: &types::BookNumber, file: &mut Partial) -> Result<(), Broken> {
         let call = self.raw.get_label(&self.customer, number);
         // The call has had its repeats; what breaks off afterwards has not.
-        let mut stream = self.answer("get_label", call).await.map_err(Broken::for_good)?.value.into_inner();
+        let answer = answer_as_is(Vendor::Xps, "get_label", call).await.map_err(Broken::for_good)?;
+        let mut stream = answer.value.into_inner();
         while let Some(chunk) = stream.next().await {
             file.add(&chunk.map_err(Broken::midway)?).await.map_err(Broken::for_good)?;
         }

@@ -8,7 +8,7 @@ use super::{Client, types};
 use crate::{
     Result, Vendor,
     page::{Page, Pages},
-    vendor::{read, unread},
+    vendor::{body, read},
 };
 
 /// The most batches that the vendor puts on a page (its page on listing batches).
@@ -65,7 +65,7 @@ impl Batches {
     async fn page(&self, page: u32) -> Result<Bytes> {
         let Self { client, per_page, .. } = self;
         let call = client.raw.list_batches(&client.customer, per_page.and_then(NonZeroU32::new), NonZeroU32::new(page));
-        unread(Vendor::Xps, "list_batches", call).await
+        body(Vendor::Xps, "list_batches", call).await
     }
 
     fn read(page: u32, body: &Bytes) -> Result<Page<types::BatchSummary>> {
