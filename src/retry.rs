@@ -289,4 +289,28 @@ mod tests {
             assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value}");
         }
     }
+
+    /// A fuzz target: whatever a vendor writes into `Retry-After`, no wait is longer than the policy says.
+    #[test]
+    fn a_wait_is_bounded_whatever_is_asked_for() {
+        let policy = RetryPolicy::default();
+        let now = httpdate::parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT").unwrap();
+        bolero::check!(name = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/retry_after"))
+            .with_iterations(100)
+            .with_test_time(Duration::MAX)
+            .for_each(|bytes: &[u8]| {
+                let Ok(value) = bytes.try_into() else { return };
+                let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
+                for status in [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+                    let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, now);
+                    let decision = policy.decide(Replay::Keyed, 1, attempt, LONG, 1.0);
+                    if let Decision::Repeat(delay) = decision {
+                        assert!(delay <= policy.longest_retry_after + policy.first_delay, "{delay:?}");
+                    }
+                    if let Attempt::Wait(Some(asked)) | Attempt::Doubt(Some(asked)) = attempt {
+                        assert_eq!(decision == Decision::Stop, asked > policy.longest_retry_after, "{asked:?}");
+                    }
+                }
+            });
+    }
 }

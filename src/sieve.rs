@@ -101,7 +101,7 @@ enum State {
 const NO_LETTER: u8 = 0;
 
 impl Sieve {
-    fn new(field: &'static str) -> Self {
+    pub(crate) fn new(field: &'static str) -> Self {
         Self { field, state: State::Between, depth: 0, at_name: false, name: Vec::new() }
     }
 

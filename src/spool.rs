@@ -17,8 +17,8 @@ use tokio::{fs::File, io::AsyncWriteExt};
 
 use crate::{Error, Result, error::Kind, sieve::Sieve};
 
-/// How many letters are decoded at a time, at least.
-const BLOCK: usize = 64 * 1024;
+/// How many letters are decoded at a time, at least. Few where it is fuzzed, to have more than one block.
+const BLOCK: usize = if cfg!(test) { 16 } else { 64 * 1024 };
 /// What the file is written by, at least.
 const WRITE: usize = 256 * 1024;
 
@@ -62,6 +62,8 @@ struct Spool {
     /// Bytes yet to be written.
     bytes: Vec<u8>,
     empty: bool,
+    /// Whether the last letters were padding: no more may come.
+    ended: bool,
     failed: Option<Error>,
 }
 
@@ -72,7 +74,12 @@ impl Spool {
             Ok(file) => (Some(file), None),
             Err(error) => (None, Some(Error::new(Kind::Io, format!("{}: {error}", path.display())))),
         };
-        Self { file, engine: Simd::standard(PAD), letters: Vec::new(), bytes: Vec::new(), empty: true, failed }
+        Self::into(file, failed)
+    }
+
+    fn into(file: Option<File>, failed: Option<Error>) -> Self {
+        let engine = Simd::standard(PAD);
+        Self { file, engine, letters: Vec::new(), bytes: Vec::new(), empty: true, ended: false, failed }
     }
 
     /// Takes more letters.
@@ -106,9 +113,21 @@ impl Spool {
         self.letters = letters;
     }
 
+    /// Decodes all letters that there are: no more come.
+    fn decode_rest(&mut self) {
+        let letters = std::mem::take(&mut self.letters);
+        self.decode(&letters);
+    }
+
     fn decode(&mut self, letters: &[u8]) {
-        if let Err(error) = self.engine.decode_vec(letters, &mut self.bytes) {
-            self.failed = Some(Error::new(Kind::Unreadable, format!("the labels are not base64: {error}")));
+        // Each block may end in padding of its own: only the last one of the file does.
+        let decoded = match self.engine.decode_vec(letters, &mut self.bytes) {
+            Ok(()) if self.ended && !letters.is_empty() => Err("letters after the padding".to_owned()),
+            decoded => decoded.map_err(|error| error.to_string()),
+        };
+        self.ended |= letters.ends_with(b"=");
+        if let Err(why) = decoded {
+            self.failed = Some(Error::new(Kind::Unreadable, format!("the labels are not base64: {why}")));
         }
     }
 
@@ -130,8 +149,7 @@ impl Spool {
 
     /// Writes the rest. An empty file counts as none.
     async fn finish(mut self) -> Result<()> {
-        let letters = std::mem::take(&mut self.letters);
-        self.decode(&letters);
+        self.decode_rest();
         self.write_all().await;
         if let Some(file) = &mut self.file {
             // The last write may be under way yet.
@@ -151,7 +169,14 @@ fn unwritten(error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::{fmt, time::Duration};
+
     use base64::prelude::BASE64_STANDARD;
+    use serde::{
+        Deserialize, Deserializer,
+        de::{MapAccess, Visitor},
+    };
+    use serde_json::Value;
 
     use super::*;
 
@@ -180,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_base64_is_told_at_the_end() {
         let long = vec![b'A'; 3 * BLOCK];
-        for pieces in [&[&b"A\0BC"[..]][..], &[b"ABC"], &[b"AB==", &long, &long]] {
+        for pieces in [&[&b"A\0BC"[..]][..], &[b"ABC"], &[b"AB==", &long, &long], &[b"QUJDQUJDQUJDQQ==", b"QUJD"]] {
             let (result, _) = spooled(pieces).await;
             let error = result.unwrap_err();
             assert!(error.message().starts_with("the labels are not base64"), "{error}");
@@ -190,5 +215,74 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_no_file() {
         assert!(spooled(&[]).await.0.unwrap_err().is_not_found());
+    }
+
+    /// What stays of an answer and the file of its labels, where they are base64.
+    fn read(pieces: &[&[u8]]) -> (Vec<u8>, Option<Vec<u8>>) {
+        let (mut sieve, mut json) = (Sieve::new("labelsPdf"), Vec::new());
+        let mut spool = Spool::into(None, None);
+        for piece in pieces {
+            sieve.push(piece, &mut json, |letters| spool.push(letters));
+        }
+        spool.decode_rest();
+        (json, spool.failed.is_none().then_some(spool.bytes))
+    }
+
+    /// The same by serde: the answer with `""` for its labels, and their bytes where they are base64. None of what is no
+    /// such answer, or spells a name in escapes.
+    fn read_whole(answer: &[u8]) -> Option<(Value, Option<Vec<u8>>)> {
+        let Object(fields) = serde_json::from_slice(answer).ok()?;
+        let mut labels = fields.iter().filter(|(name, _)| *name == "labelsPdf");
+        let (Some((_, Value::String(letters))), None) = (labels.next(), labels.next()) else { return None };
+        let bytes = BASE64_STANDARD.decode(letters.replace(['\n', '\r', '\t'], "")).ok();
+        let empty = |name: &str| (name == "labelsPdf").then(|| Value::from(""));
+        let rest = fields.into_iter().map(|(name, value)| (name.to_owned(), empty(name).unwrap_or(value)));
+        Some((Value::Object(rest.collect()), bytes))
+    }
+
+    /// The fields of an object, in the text's order, all of them.
+    struct Object<'a>(Vec<(&'a str, Value)>);
+
+    impl<'de> Deserialize<'de> for Object<'de> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Fields;
+
+            impl<'de> Visitor<'de> for Fields {
+                type Value = Object<'de>;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+                    let mut fields = Vec::new();
+                    while let Some(field) = map.next_entry()? {
+                        fields.push(field);
+                    }
+                    Ok(Object(fields))
+                }
+            }
+
+            deserializer.deserialize_map(Fields)
+        }
+    }
+
+    /// A fuzz target: the first two bytes say how the rest, an answer, is cut.
+    #[test]
+    fn an_answer_is_read_the_same_however_it_is_cut() {
+        bolero::check!(name = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/labels"))
+            .with_iterations(100)
+            .with_test_time(Duration::MAX)
+            .for_each(|bytes: &[u8]| {
+                let [first, further, answer @ ..] = bytes else { return };
+                let (head, tail) = answer.split_at(usize::from(*first).min(answer.len()));
+                let pieces: Vec<&[u8]> = [head].into_iter().chain(tail.chunks(usize::from(*further).max(1))).collect();
+                let cut = read(&pieces);
+                assert_eq!(cut, read(&[answer]));
+                if let Some((rest, labels)) = read_whole(answer) {
+                    assert_eq!(serde_json::from_slice::<Value>(&cut.0).unwrap(), rest);
+                    assert_eq!(cut.1, labels);
+                }
+            });
     }
 }

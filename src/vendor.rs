@@ -23,6 +23,8 @@ use crate::{
 };
 
 pub mod deftship;
+#[cfg(test)]
+mod fuzz;
 pub mod smartsend;
 pub mod xps;
 

@@ -4,8 +4,8 @@
 //! No page states an HTTP status. Here: 401 with nothing but a message (the framework's), 404 for an unknown batch or
 //! parcel, 422 for whatever else is refused, except that a batch refuses to be shipped or changed under 200 with
 //! `success` false, which the documents allow and clients must notice. The members of the receiver are required as on
-//! the sibling page; a page of items has 100; its links forget the filter; an item that is not validated yet is
-//! `validating`; the label of a parcel has a page for each piece. A batch is read `reads` times as
+//! the sibling page; a page of items has 100; its links forget the filter; an item that is not validated yet has
+//! no status; the label of a parcel has a page for each piece. A batch is read `reads` times as
 //! validating or processing, then that is done. The limits of calls in a minute are not imitated.
 //!
 //! What triggers what:
@@ -54,6 +54,10 @@ const SERVICES: &[&str] = &["USPS-1", "USPS-2", "USPS-3"];
 
 /// The states of items that a batch can be read by.
 const FILTERS: &[&str] = &["valid", "invalid", "completed", "failed"];
+
+/// The members of an address that is to be judged, all of them texts.
+const ADDRESS: [&str; 10] =
+    ["name", "attention", "street_1", "street_2", "street_3", "city", "state", "zip", "country", "telephone"];
 
 /// Ids that one call removes at most, by the documents.
 const REMOVALS: usize = 10_000;
@@ -246,10 +250,13 @@ async fn get_balance(extract::State(world): Shared) -> Success {
 }
 
 async fn validate_address(body: Body) -> Answer {
-    let mut address = read(body);
+    let address = read(body);
     let mut faults = Faults::default();
-    for name in ["street_1", "zip", "country"] {
-        faults.required(&address, "", name, Kind::Text);
+    for name in ADDRESS {
+        match name {
+            "street_1" | "zip" | "country" => faults.required(&address, "", name, Kind::Text),
+            _ => faults.optional(&address, "", name, Kind::Text),
+        };
     }
     if address["country"].as_str().is_some_and(needs_state) {
         faults.required(&address, "", "state", Kind::Text);
@@ -259,8 +266,10 @@ async fn validate_address(body: Body) -> Answer {
     if address["country"] == "US" && !is_us_zip(zip) {
         return Ok(Success(json!({"status": "invalid", "data": []})));
     }
-    address["is_residential"] = true.into();
-    Ok(Success(json!({"status": "valid", "data": [address]})))
+    let texts = ADDRESS.into_iter().filter(|name| address[*name].is_string());
+    let mut suggested: Value = texts.map(|name| (name.to_owned(), address[name].clone())).collect();
+    suggested["is_residential"] = true.into();
+    Ok(Success(json!({"status": "valid", "data": [suggested]})))
 }
 
 /// Labels, to whoever has the address.

@@ -2,10 +2,10 @@
 
 use std::{fs, process::Command};
 
-use crate::{Result, demo, generate, lower, postgres, program, root, run};
+use crate::{Result, contract, demo, generate, lower, postgres, program, root, run, tools};
 
 /// The features that need nothing but a Rust toolchain, hence all that is tested: native-tls wants OpenSSL's headers.
-const FEATURES: &str = "cli,schemars";
+pub(crate) const FEATURES: &str = "cli,schemars";
 
 /// How many waves are simulated: as many as take about two minutes.
 const SIMULATIONS: &str = "1000";
@@ -16,8 +16,9 @@ const FLEET: &str = "5000";
 /// Where a wave of more than one batch goes.
 const MANY: &str = "target/ci";
 
-/// Formatting, lints, the README's test command beside a PostgreSQL server, documentation, snapshots, an independent
-/// validator over the specs, and the demo with its PDFs, and one of 2,000 labels, looked at by independent tools.
+/// Formatting, lints, the README's test command beside a PostgreSQL server, documentation, snapshots, independent
+/// validators over the specs, what is sent and what is answered, and the demo with its PDFs, and one of 2,000 labels,
+/// looked at by independent tools.
 pub(crate) fn all() -> Result {
     run_cargo(&["fmt", "--all", "--check"])?;
     run_cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"])?;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Result {
     run(program("cargo", &["doc", "--quiet", "--no-deps", "--features", FEATURES]).env("RUSTDOCFLAGS", "-D warnings"))?;
     generate::check()?;
     validate()?;
+    contract::all()?;
     demo::waves()?;
     lower::VENDORS.into_iter().try_for_each(|vendor| pages(vendor, demo::ORDERS, "target/demo"))?;
     let _ = fs::remove_dir_all(root().join(MANY));
@@ -49,13 +51,9 @@ fn readme_tests() -> Result<Command> {
 
 /// openapi-spec-validator, from PyPI: a validator that others wrote.
 fn validate() -> Result {
-    let python = "target/venv/bin/python";
-    if !root().join(python).exists() {
-        run(&mut program("python3", &["-m", "venv", "target/venv"]))?;
-        run(&mut program(python, &["-m", "pip", "install", "--quiet", "openapi-spec-validator==0.9.0"]))?;
-    }
+    let validator = format!("{}/openapi-spec-validator", tools::python("openapi-spec-validator", "0.9.0")?);
     for vendor in lower::VENDORS {
-        run(&mut program(python, &["-m", "openapi_spec_validator", &format!("openapi/{vendor}.yaml")]))?;
+        run(&mut program(&validator, &[&format!("openapi/{vendor}.yaml")]))?;
     }
     Ok(())
 }

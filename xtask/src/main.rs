@@ -7,14 +7,17 @@ use std::{
 };
 
 mod ci;
+mod contract;
 mod demo;
 mod diff;
 mod facts;
+mod fuzz;
 mod generate;
 #[path = "../../openapi/lower.rs"]
 #[allow(dead_code, reason = "build.rs and the tests use the rest")]
 mod lower;
 mod postgres;
+mod tools;
 mod torture;
 
 const USAGE: &str = "\
@@ -25,6 +28,9 @@ cargo xtask diff OLD NEW [--markdown]
                                  where something breaks them, and with 1 where a spec cannot be read
 cargo xtask demo                 book 1,000 sample orders at each vendor's sandbox, with labels and reports as files
 cargo xtask torture              kill the command 200 times for each way to book, and simulate 20,000 waves
+cargo xtask contract             hold every call of the tests and every answer of the sandbox against the specs
+cargo xtask fuzz [TARGET] [--minutes N]
+                                 fuzz what reads foreign bytes, ten minutes each, and keep what was found as a corpus
 cargo xtask postgres -- COMMAND  run a command with a PostgreSQL that goes with it, in SHIPBATCH_TEST_DATABASE_URL
 cargo xtask bench [ROW…]         what the crate costs, against what one would pick instead; a row alone: calls, keys, lists,
                                  journal, growth, rate, pauses, answers, workers, builds
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         ["facts", vendor] if lower::VENDORS.contains(vendor) => facts::list(&[vendor]),
         ["demo"] => demo::waves(),
         ["torture"] => torture::all(),
+        ["contract"] => contract::all(),
+        ["fuzz", arguments @ ..] => fuzz::targets(arguments),
         ["postgres", "--", command, arguments @ ..] => postgres::with(&mut program(command, arguments)),
         ["bench", "labels"] => labels(),
         ["bench", rows @ ..] => bench(rows),

@@ -20,6 +20,8 @@ use crate::{
     words::counted,
 };
 
+#[cfg(test)]
+mod fuzz;
 mod json_lines;
 mod problems;
 mod sheet;
@@ -190,21 +192,21 @@ pub(crate) fn walk<L: Line>(
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let format = intake.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
     let mut found = Found { name, orders: 0, problems: Problems::default(), left_out: Vec::new() };
-    parse::<L>(input, format, intake, &mut found, each)?;
+    parse::<L>(input, format, &Schema::of::<L>(), intake, &mut found, each)?;
     Ok(found)
 }
 
 fn parse<L: Line>(
     input: impl BufRead,
     format: Format,
+    schema: &Schema,
     intake: &Intake,
     found: &mut Found,
     mut each: impl FnMut(usize, Order<L::Shipment>),
 ) -> Result<(), Failure> {
-    let schema = Schema::of::<L>();
-    let settings = Settings::new(&intake.set, &schema)?;
-    let mappings = Mapping::whole(&intake.map, &schema)?;
-    let rules = sheet::Rules { schema: &schema, settings: &settings, mappings: &mappings, ignore: intake.ignores() };
+    let settings = Settings::new(&intake.set, schema)?;
+    let mappings = Mapping::whole(&intake.map, schema)?;
+    let rules = sheet::Rules { schema, settings: &settings, mappings: &mappings, ignore: intake.ignores() };
     let mut lines: HashMap<OrderId, usize> = HashMap::new();
     let (orders, problems) = (&mut found.orders, &mut found.problems);
     let note = |number: usize, line: Result<L, Vec<String>>| {
@@ -271,7 +273,8 @@ mod tests {
         let mut ids = Vec::new();
         let problems = Problems::default();
         let mut found = Found { name: "orders".to_owned(), orders: 0, problems, left_out: Vec::new() };
-        parse::<Xps>(text, format, &intake, &mut found, |_, order| ids.push(order.id.as_str().to_owned()))
+        let each = |_, order: Order<QuoteShipment>| ids.push(order.id.as_str().to_owned());
+        parse::<Xps>(text, format, &Schema::of::<Xps>(), &intake, &mut found, each)
             .map_err(|failure| failure.to_string())?;
         if found.problems.lines > 0 {
             return Err(found.problems.listed().replace("\n  ", "\n"));
@@ -309,6 +312,19 @@ mod tests {
         line 4: EOF while parsing an object (column 11)
         line 5: order_id: invalid type: floating point `1.5`, expected a string or an integer
         ");
+    }
+
+    #[test]
+    fn what_is_told_of_a_file_is_short_and_plain() {
+        let name = format!("\u{1b}[31m{}", "x".repeat(5000));
+        let mut typo = line("A");
+        typo["shipment"][&name] = "x".into();
+        let listed = read(&[typo]).unwrap_err();
+        assert!(listed.starts_with("line 1: shipment. [31mxx") && listed.ends_with("xx…"), "{listed}");
+        assert!(listed.len() < 600, "{listed}");
+        let head = format!("order_id,receiver.address1,receiver.city,{name}");
+        let (_, left_out) = read_csv(&format!("{head}\nA,1,Boston,x"), &["--ignore-columns"]).unwrap();
+        assert!(left_out[0].starts_with("1 column ignored:  [31mxx") && left_out[0].len() < 600, "{left_out:?}");
     }
 
     #[test]

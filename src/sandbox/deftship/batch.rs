@@ -210,8 +210,11 @@ impl Batch {
     /// A page as the framework's simple paginator has it: it knows no total, and its links forget the filter.
     fn page(&self, origin: &str, status: Option<&str>, page: usize) -> Value {
         let skipped = (page - 1).saturating_mul(PER_PAGE);
-        let mut items =
-            self.items.iter().filter(|item| status.is_none_or(|status| item.status.name() == status)).skip(skipped);
+        let mut items = self
+            .items
+            .iter()
+            .filter(|item| status.is_none_or(|status| item.status.name() == Some(status)))
+            .skip(skipped);
         let data: Vec<_> = items.by_ref().take(PER_PAGE).map(Item::show).collect();
         let path = format!("{origin}/batches/{}", self.id);
         let link = |page: usize| format!("{path}?page={page}");
@@ -291,13 +294,14 @@ impl Item {
 }
 
 impl Status {
-    fn name(self) -> &'static str {
+    /// The documents have no word for an item that is not validated yet.
+    fn name(self) -> Option<&'static str> {
         match self {
-            Self::Validating => "validating",
-            Self::Valid => "valid",
-            Self::Invalid => "invalid",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
+            Self::Validating => None,
+            Self::Valid => Some("valid"),
+            Self::Invalid => Some("invalid"),
+            Self::Completed => Some("completed"),
+            Self::Failed => Some("failed"),
         }
     }
 }

@@ -3,6 +3,9 @@
 /// How many problems are listed: a file of the wrong kind has nothing but bad lines.
 pub(crate) const LISTED: usize = 50;
 
+/// How many letters of a problem are shown.
+const LONGEST: usize = 500;
+
 /// The bad lines.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
@@ -22,7 +25,7 @@ impl Problems {
         }
         self.last = line;
         if self.count <= LISTED {
-            self.listed.push(format!("line {line}{problem}"));
+            self.listed.push(plain(&format!("line {line}{problem}")));
         }
     }
 
@@ -39,4 +42,15 @@ impl Problems {
         }
         listed
     }
+}
+
+/// A text as it is shown: it may quote the file, of which neither an escape nor a cell of any length is to reach a
+/// terminal.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain: String =
+        text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        plain.push('…');
+    }
+    plain
 }

@@ -11,7 +11,7 @@ use std::{
 use csv::ByteRecord;
 use serde_json::Value;
 
-use super::{Mapping, Settings, json_lines};
+use super::{Mapping, Settings, json_lines, problems::plain};
 use crate::{
     line::Line,
     path::Path,
@@ -241,7 +241,7 @@ impl<'a> Sheet<'a> {
         if !self.ignored.is_empty() {
             let named = self.ignored.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = if self.ignored.len() > NAMED { ", …" } else { "" };
-            texts.push(format!("{} ignored: {named}{more}", counted(self.ignored.len(), "column")));
+            texts.push(plain(&format!("{} ignored: {named}{more}", counted(self.ignored.len(), "column"))));
         }
         if self.further > 0 {
             texts.push(format!("{} of orders whose first line counts", counted(self.further, "further line")));
