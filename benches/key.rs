@@ -1,5 +1,7 @@
 //! The time of one idempotency key, by how much goes into it: `cargo bench --bench key`.
 
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -17,8 +19,5 @@ fn keys(criterion: &mut Criterion) {
     }
 }
 
-criterion_group! {
-    /// The one group.
-    benches, keys
-}
+criterion_group!(benches, keys);
 criterion_main!(benches);

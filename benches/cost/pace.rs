@@ -18,6 +18,8 @@ const RATE: u32 = 600;
 /// Of each so many calls one is answered 429.
 const EVERY: &str = "50";
 const PAUSE: f64 = 1.0;
+/// How long a call that left before the 429 was heard may take to arrive, on one machine.
+const UNDER_WAY: f64 = 0.02;
 
 pub(crate) fn rate(table: &mut Table) -> Result {
     const ORDERS: usize = 300;
@@ -44,17 +46,21 @@ pub(crate) fn pauses(table: &mut Table) -> Result {
     let seconds = figure(&run(&["pace", &server.url, &ORDERS.to_string(), "64", "0"])?, "seconds")?;
     let calls = calls(&mut server)?;
     let pauses: Vec<f64> = calls.iter().filter(|(_, is_refused)| *is_refused).map(|(at, _)| *at).collect();
-    let inside = |from: f64| calls.iter().filter(|(at, _)| *at > from && *at < from + PAUSE).count();
-    let most = pauses.iter().map(|from| inside(*from)).max().unwrap_or_default();
+    let inside = |from: f64, until: f64| calls.iter().filter(|(at, _)| *at > from && *at < until).count();
+    let most = |pauses: &[f64]| pauses.iter().map(|from| inside(*from, from + PAUSE)).max().unwrap_or_default();
+    // The first pause finds all those under way that began together.
+    let (at_first, later) = (most(&pauses[..1]), most(&pauses[1..]));
+    let left_inside: usize = pauses.iter().map(|from| inside(from + UNDER_WAY, from + PAUSE)).sum();
     let ideal = plain + pauses.len() as f64 * PAUSE;
     let what = format!("a 429 with `Retry-After: 1` on every {EVERY}th call, 64 at a time");
     let measured = format!(
-        "{} pauses, {most} calls inside one at most; {seconds:.2} s: {:+.1} %",
+        "{} pauses: {at_first} calls under way at the first, at most {later} at each further one, {left_inside} sent in one; \
+         {seconds:.2} s: {:+.1} %",
         pauses.len(),
         (seconds / ideal - 1.0) * 100.0
     );
-    let is_met = most <= 1 && seconds / ideal < 1.1;
-    table.line(&what, &measured, &format!("{ideal:.2} s"), "1 call, 10 %", is_met);
+    let is_met = later <= 1 && left_inside == 0 && seconds / ideal < 1.1;
+    table.line(&what, &measured, &format!("{ideal:.2} s"), "1 under way, none sent, 10 %", is_met);
     Ok(())
 }
 
