@@ -10,6 +10,7 @@
 //! ```
 
 use std::{
+    collections::VecDeque,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -19,6 +20,12 @@ use futures_util::future::BoxFuture;
 
 /// Between two calls that leave after a pause: enough to hear another 429 before the crowd is through.
 const GAP: Duration = Duration::from_millis(1);
+
+/// What rates are given for.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The most departures that are kept, to bound what leaves after a standstill.
+const LOOKED_AT: u32 = 1000;
 
 /// By how many hundredths calls are further apart than a rate has them on the average. One call takes longer to arrive than
 /// another, and even so no second is to see one too many.
@@ -54,7 +61,9 @@ fn shared() -> Option<Arc<dyn Shared>> {
 /// One for each account.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// The least time between two calls, where a rate is set.
+    /// Calls a minute, where that is bounded.
+    rate: Option<u32>,
+    /// The time between two calls, then.
     interval: Option<Duration>,
     state: Mutex<State>,
 }
@@ -65,13 +74,25 @@ struct State {
     paused_until: Option<Instant>,
     /// The next free place in the row.
     next: Option<Instant>,
+    /// When the last calls of the row left, as many as may leave in the time that is looked at.
+    left: VecDeque<Instant>,
+}
+
+/// What a call does whose place in the row has come.
+#[derive(Debug, PartialEq)]
+enum Turn {
+    Leave,
+    /// Others left late, all of them together: too many would leave with this one.
+    Wait(Instant),
+    /// There is a pause by now.
+    Queue,
 }
 
 impl Gate {
     /// A gate that lets this many calls a minute through, or any number.
     pub(crate) fn new(per_minute: Option<u32>) -> Self {
-        let interval = per_minute.map(|rate| Duration::from_secs(60) / rate.max(1) * (100 + MARGIN) / 100);
-        Self { interval, state: Mutex::default() }
+        let interval = per_minute.map(|rate| MINUTE / rate.max(1) * (100 + MARGIN) / 100);
+        Self { rate: per_minute, interval, state: Mutex::default() }
     }
 
     /// Waits until the call may leave.
@@ -98,16 +119,48 @@ impl Gate {
 
     async fn pass_here(&self) {
         loop {
-            let leave = self.reserve(Instant::now());
-            // Even for a time that is past, tokio's sleep lasts until the next millisecond and gives up the turn.
-            if leave > Instant::now() {
-                tokio::time::sleep_until(leave.into()).await;
-            }
-            // Another task may have been told to wait in the meantime.
-            if !self.is_paused(Instant::now()) {
+            let now = Instant::now();
+            let mut leave = self.reserve(now);
+            if self.interval.is_none() && leave <= now {
                 return;
             }
+            loop {
+                // Even for a time that is past, tokio's sleep lasts until the next millisecond and gives up the turn.
+                if leave > Instant::now() {
+                    tokio::time::sleep_until(leave.into()).await;
+                }
+                match self.turn(Instant::now()) {
+                    Turn::Leave => return,
+                    Turn::Wait(until) => leave = until,
+                    Turn::Queue => break,
+                }
+            }
         }
+    }
+
+    /// Whether a call of the row may leave now. A machine that stood still wakes all of them at once, and the places that
+    /// they had are past: then what counts is when the last ones left.
+    fn turn(&self, now: Instant) -> Turn {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.paused_until.is_some_and(|until| until > now) {
+            return Turn::Queue;
+        }
+        let (calls, time) = self.most();
+        if state.left.len() >= calls {
+            if let Some(until) = state.left.front().map(|first| *first + time).filter(|until| *until > now) {
+                return Turn::Wait(until);
+            }
+            state.left.pop_front();
+        }
+        state.left.push_back(now);
+        Turn::Leave
+    }
+
+    /// How many calls of a row may leave in how long: those of a second at the rate, or one by one.
+    fn most(&self) -> (usize, Duration) {
+        let Some(rate) = self.rate else { return (1, GAP) };
+        let calls = (rate / 60).clamp(1, LOOKED_AT);
+        (calls as usize, MINUTE * calls / rate.max(1))
     }
 
     /// Nobody leaves for so long, on any machine.
@@ -122,11 +175,6 @@ impl Gate {
     fn rest(&self, now: Instant, pause: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.paused_until = state.paused_until.max(Some(now + pause));
-    }
-
-    fn is_paused(&self, now: Instant) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.paused_until.is_some_and(|until| until > now)
     }
 
     /// A place in the row: when the call may leave, if nothing happens until then.
@@ -174,7 +222,7 @@ mod tests {
         gate.rest(now, 3 * SECOND);
         gate.rest(now, SECOND);
         assert_eq!(gate.reserve(now), now + 3 * SECOND);
-        assert!(gate.is_paused(now + 2 * SECOND) && !gate.is_paused(now + 3 * SECOND));
+        assert_eq!([2, 3].map(|later| gate.turn(now + later * SECOND)), [Turn::Queue, Turn::Leave]);
     }
 
     #[test]
@@ -192,6 +240,18 @@ mod tests {
         let (gate, now) = (Gate::new(Some(60)), Instant::now());
         gate.rest(now, 10 * SECOND);
         assert_eq!([gate.reserve(now), gate.reserve(now)], [10_000, 11_010].map(|ms| now + Duration::from_millis(ms)));
+    }
+
+    /// All of the row wake at once, their places past.
+    #[test]
+    fn after_a_standstill_no_more_leave_than_may() {
+        let (gate, now) = (Gate::new(Some(600)), Instant::now());
+        assert!((0..10).all(|_| gate.turn(now) == Turn::Leave));
+        assert_eq!(gate.turn(now), Turn::Wait(now + SECOND));
+        assert_eq!(gate.turn(now + SECOND), Turn::Leave);
+        // Without a rate they leave one by one.
+        let gate = Gate::new(None);
+        assert_eq!([gate.turn(now), gate.turn(now)], [Turn::Leave, Turn::Wait(now + GAP)]);
     }
 
     #[tokio::test]

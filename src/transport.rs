@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Method, Request, Response, StatusCode, Url,
+    Method, Request, Response, ResponseBuilderExt, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -104,12 +104,9 @@ pub(crate) struct Sent {
 
 /// Runs a generated call, and notes how it is sent.
 #[cfg(any(feature = "labels", feature = "sqlite"))]
-pub(crate) async fn counted<T>(call: impl Future<Output = T>) -> (T, Sent) {
-    let call = async {
-        let result = call.await;
-        (result, SENT.with(Cell::get))
-    };
-    SENT.scope(Cell::default(), call).await
+pub(crate) fn counted<T>(call: impl Future<Output = T>) -> impl Future<Output = (T, Sent)> {
+    let call = Box::pin(call);
+    SENT.scope(Cell::default(), async move { (call.await, SENT.with(Cell::get)) })
 }
 
 /// A success in JSON, whole and unread.
@@ -126,12 +123,22 @@ tokio::task_local! {
 
 /// Makes a generated call as [`counted`] does, and puts its success aside, unread. The facade reads it faster than the
 /// generated code does, and when there is time: a page while the next one is on its way.
-pub(crate) async fn unread<T>(call: impl Future<Output = T>) -> (Result<Unread, T>, Sent) {
-    let call = async {
+///
+/// Boxed at once, as in [`counted`]: a generated call is kilobytes large, and each layer around it would copy them.
+pub(crate) fn unread<T>(call: impl Future<Output = T>) -> impl Future<Output = (Result<Unread, T>, Sent)> {
+    let call = Box::pin(call);
+    let call = async move {
         let result = call.await;
         (ASIDE.with(Cell::take).ok_or(result), SENT.with(Cell::get))
     };
-    SENT.scope(Cell::default(), ASIDE.scope(Cell::default(), call)).await
+    SENT.scope(Cell::default(), ASIDE.scope(Cell::default(), call))
+}
+
+/// Gives back what nobody wants to be put aside.
+fn put_aside(unread: Unread) -> Option<Unread> {
+    let mut unread = Some(unread);
+    let _ = ASIDE.try_with(|place| place.set(unread.take()));
+    unread
 }
 
 impl Transport {
@@ -233,7 +240,8 @@ impl Transport {
             sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
             // Outside of `counted` nobody asks.
             let _ = SENT.try_with(|noted| noted.set(sent));
-            let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance());
+            let chance = if attempt == Attempt::Answered { 0.0 } else { chance() };
+            let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance);
             self.heed(status, attempt, decision).await;
             match (decision, again) {
                 (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
@@ -356,18 +364,17 @@ async fn whole(response: Response) -> reqwest::Result<Response> {
         return Ok(response);
     }
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let url = response.url().clone();
     let body = match Held::of_call() {
-        Some(held) => held.read(response).await?,
+        // Boxed: few calls hold anything back, and all would be larger by kilobytes.
+        Some(held) => Box::pin(held.read(response)).await?,
         None => response.bytes().await?,
     };
-    if ASIDE.try_with(|_| ()).is_ok() {
-        let _ = ASIDE.try_with(|aside| aside.set(Some(Unread { status, headers, body })));
-        // The generated code finds nothing to read, and nobody looks at what it makes of that.
-        let mut empty = http::Response::new(Bytes::new());
-        *empty.status_mut() = status;
-        return Ok(empty.into());
-    }
-    let mut whole = http::Response::new(body);
+    // Of what is put aside the generated code finds nothing, and nobody looks at what it makes of that.
+    let (headers, body) =
+        put_aside(Unread { status, headers, body }).map_or_else(Default::default, |kept| (kept.headers, kept.body));
+    // With its address: reqwest would make one up, and take longer for that.
+    let mut whole = http::Response::builder().url(url).body(body).unwrap_or_default();
     (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
     Ok(whole.into())
 }
@@ -404,23 +411,24 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
 
 /// A number in 0..1, other for each call.
 pub(crate) fn chance() -> f64 {
-    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    f64::from((random() >> 96) as u32) / f64::from(u32::MAX)
 }
 
 /// A mark for a request: of version 7, so that marks sort by time.
 fn mark() -> uuid::Uuid {
-    let random = (u128::from(random()) << 64 | u128::from(random())).to_be_bytes();
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let millis = u64::try_from(since.as_millis()).unwrap_or_default();
+    let random = random().to_be_bytes();
     let (random, _) = random.split_first_chunk().unwrap_or((&[0; 10], &[]));
     uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
 }
 
-/// A number, other for each call. Spreading waits and telling requests apart needs no better randomness than the clock under
-/// a hasher that the standard library seeds, and no call into the kernel.
-fn random() -> u64 {
+/// A number, other for each call. Spreading waits and telling requests apart needs no better randomness than the standard
+/// library has for its hash maps, and no call into the kernel.
+fn random() -> u128 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(Instant::now())
+    let state = RandomState::new();
+    u128::from(state.hash_one(0)) << 64 | u128::from(state.hash_one(1))
 }
 
 /// The hooks of a generated client: all of them go through its [`Transport`].

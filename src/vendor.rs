@@ -204,42 +204,51 @@ pub(crate) struct Answer<T> {
 }
 
 /// Makes a generated call, and gives its result in the crate's own types.
-pub(crate) async fn answer<T: DeserializeOwned>(
+pub(crate) fn answer<T: DeserializeOwned>(
     vendor: Vendor,
     operation: &str,
     call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
-) -> Result<Answer<T>> {
-    match unread(call).await {
-        (Ok(Unread { headers, body, .. }), sent) => {
-            let value = read(vendor, operation, &body).map_err(|error| error.after(sent.times, sent.in_doubt))?;
-            Ok(Answer { value, request_id: request_id(&headers) })
+) -> impl Future<Output = Result<Answer<T>>> {
+    let call = unread(call);
+    async move {
+        match call.await {
+            (Ok(Unread { headers, body, .. }), sent) => {
+                let value = read(vendor, operation, &body).map_err(|error| error.after(sent.times, sent.in_doubt))?;
+                Ok(Answer { value, request_id: request_id(&headers) })
+            }
+            (Err(result), sent) => answered(vendor, operation, result, sent).await,
         }
-        (Err(result), sent) => answered(vendor, operation, result, sent).await,
     }
 }
 
 /// The same for a call whose success is no JSON: a file, or nothing.
 #[cfg(any(feature = "labels", feature = "sqlite"))]
-pub(crate) async fn answer_as_is<T>(
+pub(crate) fn answer_as_is<T>(
     vendor: Vendor,
     operation: &str,
     call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
-) -> Result<Answer<T>> {
-    let (result, sent) = crate::transport::counted(call).await;
-    answered(vendor, operation, result, sent).await
+) -> impl Future<Output = Result<Answer<T>>> {
+    let call = crate::transport::counted(call);
+    async move {
+        let (result, sent) = call.await;
+        answered(vendor, operation, result, sent).await
+    }
 }
 
 /// Makes a generated call, and gives the body of its success, for [`read`].
-pub(crate) async fn body<T>(
+pub(crate) fn body<T>(
     vendor: Vendor,
     operation: &str,
     call: impl Future<Output = Result<ResponseValue<T>, progenitor_client::Error<()>>>,
-) -> Result<Bytes> {
-    match unread(call).await {
-        (Ok(Unread { body, .. }), _) => Ok(body),
-        (Err(result), sent) => {
-            answered(vendor, operation, result, sent).await?;
-            Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
+) -> impl Future<Output = Result<Bytes>> {
+    let call = unread(call);
+    async move {
+        match call.await {
+            (Ok(Unread { body, .. }), _) => Ok(body),
+            (Err(result), sent) => {
+                answered(vendor, operation, result, sent).await?;
+                Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
+            }
         }
     }
 }

@@ -66,10 +66,14 @@ fn client(kind: &str, options: &[&str]) -> Result {
     Ok(())
 }
 
+/// What a row measures, and writes into the table.
+#[cfg(target_os = "linux")]
+type Row = fn(&mut table::Table) -> Result;
+
 /// Measures the rows of these names, or all of them.
 #[cfg(target_os = "linux")]
 fn rows(names: &[&str]) -> Result {
-    let rows: [(&str, fn(&mut table::Table) -> Result); 10] = [
+    let rows: [(&str, Row); 10] = [
         ("calls", calls::row),
         ("keys", keys::row),
         ("lists", lists::rows),

@@ -189,12 +189,12 @@ impl Client {
         Ok(items)
     }
 
-    async fn answer<T: DeserializeOwned>(
+    fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,
-    ) -> Result<Answer<T>> {
-        answer(Vendor::Deftship, operation, call).await
+    ) -> impl Future<Output = Result<Answer<T>>> {
+        answer(Vendor::Deftship, operation, call)
     }
 }
 

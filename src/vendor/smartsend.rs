@@ -281,12 +281,12 @@ impl Client {
         Ok(Answer { value: BookAnswer::Done(Box::new(data)), request_id })
     }
 
-    async fn answer<T: DeserializeOwned>(
+    fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>,
-    ) -> Result<Answer<T>> {
-        answer(Vendor::SmartSend, operation, call).await
+    ) -> impl Future<Output = Result<Answer<T>>> {
+        answer(Vendor::SmartSend, operation, call)
     }
 }
 

@@ -88,12 +88,12 @@ impl Client {
         Ok(self.watch_batch(batch))
     }
 
-    async fn answer<T: DeserializeOwned>(
+    fn answer<T: DeserializeOwned>(
         &self,
         operation: &str,
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error<()>>>,
-    ) -> Result<Answer<T>> {
-        answer(Vendor::Xps, operation, call).await
+    ) -> impl Future<Output = Result<Answer<T>>> {
+        answer(Vendor::Xps, operation, call)
     }
 }
 
