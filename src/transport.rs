@@ -88,8 +88,16 @@ struct Inner {
 }
 
 tokio::task_local! {
-    /// What became of the call of this task: the error that comes of it says so.
-    static SENT: Cell<Sent>;
+    /// The call that this task is making, for the facade to know what became of it.
+    static CALL: Call;
+}
+
+/// What is noted of a call.
+#[derive(Default)]
+struct Call {
+    sent: Cell<Sent>,
+    /// Its success, where the facade reads that itself.
+    aside: Option<Cell<Option<Unread>>>,
 }
 
 /// How a call was sent.
@@ -102,13 +110,6 @@ pub(crate) struct Sent {
     pub(crate) in_doubt: bool,
 }
 
-/// Runs a generated call, and notes how it is sent.
-#[cfg(any(feature = "labels", feature = "sqlite"))]
-pub(crate) fn counted<T>(call: impl Future<Output = T>) -> impl Future<Output = (T, Sent)> {
-    let call = Box::pin(call);
-    SENT.scope(Cell::default(), async move { (call.await, SENT.with(Cell::get)) })
-}
-
 /// A success in JSON, whole and unread.
 pub(crate) struct Unread {
     pub(crate) status: StatusCode,
@@ -116,28 +117,30 @@ pub(crate) struct Unread {
     pub(crate) body: Bytes,
 }
 
-tokio::task_local! {
-    /// A place for the success of this task's call, where the task reads it itself.
-    static ASIDE: Cell<Option<Unread>>;
+/// Runs a generated call, and notes how it is sent.
+#[cfg(any(feature = "labels", feature = "sqlite"))]
+pub(crate) fn counted<T>(call: impl Future<Output = T>) -> impl Future<Output = (T, Sent)> {
+    let call = Box::pin(call);
+    CALL.scope(Call::default(), async move { (call.await, CALL.with(|call| call.sent.get())) })
 }
 
 /// Makes a generated call as [`counted`] does, and puts its success aside, unread. The facade reads it faster than the
 /// generated code does, and when there is time: a page while the next one is on its way.
 ///
-/// Boxed at once, as in [`counted`]: a generated call is kilobytes large, and each layer around it would copy them.
-pub(crate) fn unread<T>(call: impl Future<Output = T>) -> impl Future<Output = (Result<Unread, T>, Sent)> {
-    let call = Box::pin(call);
-    let call = async move {
+/// Boxed at once, as in [`counted`], and so is any other result: both are kilobytes large, and each layer around them
+/// would copy them.
+pub(crate) fn unread<T>(call: impl Future<Output = T>) -> impl Future<Output = (Result<Unread, Box<T>>, Sent)> {
+    let call = Box::pin(async move {
         let result = call.await;
-        (ASIDE.with(Cell::take).ok_or(result), SENT.with(Cell::get))
-    };
-    SENT.scope(Cell::default(), ASIDE.scope(Cell::default(), call))
+        CALL.with(|call| (call.aside.as_ref().and_then(Cell::take).ok_or_else(|| Box::new(result)), call.sent.get()))
+    });
+    CALL.scope(Call { aside: Some(Cell::default()), ..Call::default() }, call)
 }
 
 /// Gives back what nobody wants to be put aside.
 fn put_aside(unread: Unread) -> Option<Unread> {
     let mut unread = Some(unread);
-    let _ = ASIDE.try_with(|place| place.set(unread.take()));
+    let _ = CALL.try_with(|call| call.aside.as_ref().map(|place| place.set(unread.take())));
     unread
 }
 
@@ -239,7 +242,7 @@ impl Transport {
             let waits = status == 409 && matches!(attempt, Attempt::Wait(_));
             sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
             // Outside of `counted` nobody asks.
-            let _ = SENT.try_with(|noted| noted.set(sent));
+            let _ = CALL.try_with(|call| call.sent.set(sent));
             let chance = if attempt == Attempt::Answered { 0.0 } else { chance() };
             let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance);
             self.heed(status, attempt, decision).await;

@@ -216,7 +216,7 @@ pub(crate) fn answer<T: DeserializeOwned>(
                 let value = read(vendor, operation, &body).map_err(|error| error.after(sent.times, sent.in_doubt))?;
                 Ok(Answer { value, request_id: request_id(&headers) })
             }
-            (Err(result), sent) => answered(vendor, operation, result, sent).await,
+            (Err(result), sent) => Box::pin(answered(vendor, operation, *result, sent)).await,
         }
     }
 }
@@ -246,7 +246,7 @@ pub(crate) fn body<T>(
         match call.await {
             (Ok(Unread { body, .. }), _) => Ok(body),
             (Err(result), sent) => {
-                answered(vendor, operation, result, sent).await?;
+                Box::pin(answered(vendor, operation, *result, sent)).await?;
                 Err(Error::new(Kind::Unreadable, "the answer is not JSON").at(vendor, operation))
             }
         }

@@ -28,7 +28,7 @@ use crate::{
     error::Kind,
     poll::{self, Stage},
     retry,
-    transport::{Unread, request_id, unread},
+    transport::{Sent, Unread, request_id, unread},
     vendor::{Account, Answer, Builder, answer, answered, generated, read, sealed::Sealed},
 };
 
@@ -252,33 +252,19 @@ impl Client {
         prefer: Option<types::Prefer>,
     ) -> Result<Answer<BookAnswer>> {
         let call = self.raw.book_shipment(&self.team, &shipment, None, Some(key), prefer, None);
-        let (result, sent) = match unread(call).await {
+        match unread(call).await {
             (Ok(Unread { status, headers, body }), _) if status == StatusCode::ACCEPTED => {
-                return Ok(accepted(&headers, &body));
+                Ok(accepted(&headers, &body))
             }
             // The vendor documents no status but 202: a 201 in place of the 200 must not hide what was booked.
             (Ok(Unread { headers, body, .. }), sent) => {
                 let envelope: types::ShipmentEnvelope = read(Vendor::SmartSend, "book_shipment", &body)
                     .map_err(|error| error.after(sent.times, sent.in_doubt))?;
                 let value = BookAnswer::Done(Box::new(envelope.data));
-                return Ok(Answer { value, request_id: request_id(&headers) });
+                Ok(Answer { value, request_id: request_id(&headers) })
             }
-            (Err(result), sent) => (result, sent),
-        };
-        let result = match result {
-            // Accepted, in whatever words.
-            Err(Raw::UnexpectedResponse(mut response)) if response.status() == StatusCode::ACCEPTED => {
-                let headers = std::mem::take(response.headers_mut());
-                return Ok(accepted(&headers, &response.bytes().await.unwrap_or_default()));
-            }
-            Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
-                ResponseValue::from_response(response).await
-            }
-            result => result,
-        };
-        let Answer { value, request_id } = answered(Vendor::SmartSend, "book_shipment", result, sent).await?;
-        let types::ShipmentEnvelope { data } = value;
-        Ok(Answer { value: BookAnswer::Done(Box::new(data)), request_id })
+            (Err(result), sent) => Box::pin(booked_otherwise(*result, sent)).await,
+        }
     }
 
     fn answer<T: DeserializeOwned>(
@@ -297,6 +283,26 @@ fn stage(shipment: &types::Shipment) -> Stage {
         // `open` too: right after a 202 it may not have changed yet.
         _ => Stage::Busy,
     }
+}
+
+/// What booking came to where it was not put aside as JSON: mostly an error.
+async fn booked_otherwise(
+    result: Result<ResponseValue<types::ShipmentEnvelope>, Raw<()>>,
+    sent: Sent,
+) -> Result<Answer<BookAnswer>> {
+    let result = match result {
+        // Accepted, in whatever words.
+        Err(Raw::UnexpectedResponse(mut response)) if response.status() == StatusCode::ACCEPTED => {
+            let headers = std::mem::take(response.headers_mut());
+            return Ok(accepted(&headers, &response.bytes().await.unwrap_or_default()));
+        }
+        Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
+            ResponseValue::from_response(response).await
+        }
+        result => result,
+    };
+    let Answer { value, request_id } = answered(Vendor::SmartSend, "book_shipment", result, sent).await?;
+    Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
 }
 
 /// A 202 counts as accepted whatever its body says: its shape is not documented.
