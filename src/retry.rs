@@ -98,7 +98,12 @@ pub(crate) enum Attempt {
 }
 
 impl Attempt {
-    pub(crate) fn of(result: &reqwest::Result<reqwest::Response>, replay: Replay, now: SystemTime) -> Self {
+    /// What an attempt came to; `now` is asked for where an answer names a date.
+    pub(crate) fn of(
+        result: &reqwest::Result<reqwest::Response>,
+        replay: Replay,
+        now: impl Fn() -> SystemTime,
+    ) -> Self {
         match result {
             Ok(response) => Self::of_answer(response.status(), response.headers(), replay, now),
             Err(error) if was_sent(error) => Self::Doubt(None),
@@ -106,13 +111,13 @@ impl Attempt {
         }
     }
 
-    fn of_answer(status: StatusCode, headers: &HeaderMap, replay: Replay, now: SystemTime) -> Self {
-        let wait = retry_after(headers, now);
+    fn of_answer(status: StatusCode, headers: &HeaderMap, replay: Replay, now: impl Fn() -> SystemTime) -> Self {
+        let wait = || retry_after(headers, now());
         match status.as_u16() {
-            429 => Self::Wait(wait),
+            429 => Self::Wait(wait()),
             // "The first one is still running" (Smart Send's page on idempotency). Without the header it is final.
-            409 if replay == Replay::Keyed && wait.is_some() => Self::Wait(wait),
-            408 | 500..=599 => Self::Doubt(wait),
+            409 if replay == Replay::Keyed => wait().map_or(Self::Answered, |asked| Self::Wait(Some(asked))),
+            408 | 500..=599 => Self::Doubt(wait()),
             _ => Self::Answered,
         }
     }
@@ -242,7 +247,7 @@ mod tests {
     fn retry_after_of_five_waits_five_seconds_not_milliseconds() {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, "5".parse().unwrap())]);
         for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
-            let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, SystemTime::now());
+            let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, SystemTime::now);
             for chance in [0.0, 0.5, 1.0] {
                 let decision = RetryPolicy::default().decide(Replay::Keyed, 1, attempt, LONG, chance);
                 assert!(matches!(decision, Decision::Repeat(delay) if delay >= Duration::from_secs(5)), "{decision:?}");
@@ -302,7 +307,7 @@ mod tests {
                 let Ok(value) = bytes.try_into() else { return };
                 let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
                 for status in [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
-                    let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, now);
+                    let attempt = Attempt::of_answer(status, &headers, Replay::Keyed, || now);
                     let decision = policy.decide(Replay::Keyed, 1, attempt, LONG, 1.0);
                     if let Decision::Repeat(delay) = decision {
                         assert!(delay <= policy.longest_retry_after + policy.first_delay, "{delay:?}");

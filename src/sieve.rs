@@ -54,7 +54,7 @@ impl Held {
     }
 
     /// All of an answer but the string.
-    pub(crate) async fn read(&self, mut response: Response) -> reqwest::Result<Bytes> {
+    pub(crate) async fn read(&self, response: &mut Response) -> reqwest::Result<Bytes> {
         match self {
             Self::Dropped(field) => {
                 let (mut sieve, mut json) = (Sieve::new(field), Vec::new());

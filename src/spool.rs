@@ -35,7 +35,7 @@ impl Spooled {
     }
 
     /// All of an answer but the string.
-    pub(crate) async fn read(&self, mut sieve: Sieve, mut response: Response) -> reqwest::Result<Bytes> {
+    pub(crate) async fn read(&self, mut sieve: Sieve, response: &mut Response) -> reqwest::Result<Bytes> {
         let (mut spool, mut json) = (Spool::create(&self.path).await, Vec::new());
         while let Some(piece) = response.chunk().await? {
             sieve.push(&piece, &mut json, |letters| spool.push(letters));

@@ -21,11 +21,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::Limited;
 use progenitor_client::{Error as Raw, OperationInfo};
 use reqwest::{
-    Method, Request, Response, ResponseBuilderExt, StatusCode, Url,
+    Method, Request, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -130,10 +130,11 @@ pub(crate) fn counted<T>(call: impl Future<Output = T>) -> impl Future<Output = 
 /// Boxed at once, as in [`counted`], and so is any other result: both are kilobytes large, and each layer around them
 /// would copy them.
 pub(crate) fn unread<T>(call: impl Future<Output = T>) -> impl Future<Output = (Result<Unread, Box<T>>, Sent)> {
-    let call = Box::pin(async move {
+    let call = Box::pin(call);
+    let call = async move {
         let result = call.await;
         CALL.with(|call| (call.aside.as_ref().and_then(Cell::take).ok_or_else(|| Box::new(result)), call.sent.get()))
-    });
+    };
     CALL.scope(Call { aside: Some(Cell::default()), ..Call::default() }, call)
 }
 
@@ -235,8 +236,11 @@ impl Transport {
                 permit::wait(&mut request).await;
             }
             let again = request.try_clone();
-            let result = self.send(http, request, info.operation_id, sent.times).await;
-            let attempt = Attempt::of(&result, replay, SystemTime::now());
+            let request_id = request.headers().get(REQUEST_ID).cloned();
+            let started = Instant::now();
+            let result = answer(http.execute(request)).await;
+            self.trace(info.operation_id, sent.times, request_id, &result, started);
+            let attempt = Attempt::of(&result, replay, SystemTime::now);
             // "The first one is still running" is an answer, and leaves the same doubt.
             let status = result.as_ref().map_or(0, |response| response.status().as_u16());
             let waits = status == 409 && matches!(attempt, Attempt::Wait(_));
@@ -272,23 +276,6 @@ impl Transport {
         }
     }
 
-    async fn send(
-        &self,
-        http: &reqwest::Client,
-        request: Request,
-        operation: &str,
-        attempt: u32,
-    ) -> reqwest::Result<Response> {
-        let request_id = request.headers().get(REQUEST_ID).cloned();
-        let started = Instant::now();
-        let result = match http.execute(request).await {
-            Ok(response) => whole(response).await,
-            Err(error) => Err(error),
-        };
-        self.trace(operation, attempt, request_id, &result, started);
-        result
-    }
-
     /// Reads what an answer named by its address. The token goes to the configured host alone: another is refused.
     pub(crate) async fn read(&self, operation: &'static str, address: &str) -> Result<Bytes> {
         let url = self.0.base.join(address).map_err(|error| Error::input(format!("address in an answer: {error}")))?;
@@ -311,7 +298,7 @@ impl Transport {
             self.0.gate.pass().await;
         }
         let result = http.execute(request).await;
-        let attempt = Attempt::of(&result, Replay::Safe, SystemTime::now());
+        let attempt = Attempt::of(&result, Replay::Safe, SystemTime::now);
         if own {
             let status = result.as_ref().map_or(0, |response| response.status().as_u16());
             self.heed(status, attempt, Decision::Stop).await;
@@ -358,28 +345,41 @@ impl Transport {
     }
 }
 
-/// A success in JSON with all of its body: one that breaks off is no answer, and is repeated or not as such. Files are
-/// left to be read as they come.
-async fn whole(response: Response) -> reqwest::Result<Response> {
-    let mut response = bounded(response);
+/// The answer to a request: a success in JSON with all of its body, since one that breaks off is no answer, and is
+/// repeated or not as such. Files are left to be read as they come.
+async fn answer(sent: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Response> {
+    let mut response = bounded(sent.await?);
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !response.status().is_success() || !kind.starts_with("application/json") {
         return Ok(response);
     }
-    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let url = response.url().clone();
     let body = match Held::of_call() {
         // Boxed: few calls hold anything back, and all would be larger by kilobytes.
-        Some(held) => Box::pin(held.read(response)).await?,
-        None => response.bytes().await?,
+        Some(held) => Box::pin(held.read(&mut response)).await?,
+        None => read(&mut response).await?,
     };
-    // Of what is put aside the generated code finds nothing, and nobody looks at what it makes of that.
-    let (headers, body) =
-        put_aside(Unread { status, headers, body }).map_or_else(Default::default, |kept| (kept.headers, kept.body));
-    // With its address: reqwest would make one up, and take longer for that.
-    let mut whole = http::Response::builder().url(url).body(body).unwrap_or_default();
-    (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
-    Ok(whole.into())
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    Ok(match put_aside(Unread { status, headers, body }) {
+        // Nothing is left of it, and nobody looks at what the generated code makes of that.
+        None => response,
+        Some(Unread { headers, body, .. }) => {
+            *response.headers_mut() = headers;
+            let answer: http::Response<reqwest::Body> = response.into();
+            answer.map(|_| reqwest::Body::from(body)).into()
+        }
+    })
+}
+
+/// All of a body. One that came in one piece is not copied.
+async fn read(response: &mut Response) -> reqwest::Result<Bytes> {
+    let first = response.chunk().await?.unwrap_or_default();
+    let Some(second) = response.chunk().await? else { return Ok(first) };
+    let mut body = BytesMut::from(first);
+    body.extend_from_slice(&second);
+    while let Some(piece) = response.chunk().await? {
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
 }
 
 /// An answer that breaks off at the limit. One that states a length within it cannot be longer.
