@@ -56,8 +56,9 @@ use wave::{Asked, Units, Wave};
 const CONCURRENCY: usize = 8;
 /// How long a machine counts as alive without saying so again, unless set; it says so three times in this time.
 const LEASE: Duration = Duration::from_secs(30);
-/// The longest wait between two looks at what other machines have in hand.
-const LOOK: Duration = Duration::from_secs(1);
+/// The first wait before another look at what other machines have in hand, and the longest, where nothing comes of theirs.
+const LOOK: Duration = Duration::from_millis(50);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// Longer than any wave: what is beyond is as good as no bound.
 const AGES: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often the journal may be gone through without any order ending, where no other machine is at work.
@@ -218,6 +219,7 @@ impl<C: Phases> Engine<'_, C> {
     {
         let mut wave = Wave::new(self.asked);
         let mut idle = 0;
+        let mut look = LOOK;
         loop {
             let before = wave.open();
             wave.plan(self.client, self.journal, &self.worker.wave).await?;
@@ -233,8 +235,8 @@ impl<C: Phases> Engine<'_, C> {
             if self.journal.is_exclusive() {
                 idle = if wave.open() < before { 0 } else { idle + 1 };
             } else if wave.open() > 0 && !self.halted() {
-                let look = Box::pin(tokio::time::sleep(LOOK.min(self.worker.lease / 3)));
-                if let Either::Right(_) = future::select(look, &mut halt).await {
+                look = if wave.open() < before { LOOK } else { look * 2 }.min(LONGEST_LOOK).min(self.worker.lease / 3);
+                if let Either::Right(_) = future::select(Box::pin(tokio::time::sleep(look)), &mut halt).await {
                     self.halt();
                 }
             }

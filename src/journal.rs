@@ -156,7 +156,9 @@ impl Journal {
                 Slot::COLUMNS,
                 places.join(", ")
             );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(vendor.name()).bind(account);
+            // Planned each time: the plan that PostgreSQL keeps is that of the wave's begin, when the tables were empty, and
+            // reads the whole of `unit` for each order.
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(vendor.name()).bind(account);
             for order in orders {
                 query = query.bind(order.as_str());
             }

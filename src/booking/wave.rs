@@ -131,10 +131,13 @@ impl<'a> Wave<'a> {
     /// What is to be done, apart from the wave so that outcomes can be noted meanwhile.
     fn steps(&self) -> Steps {
         let mut seen = HashSet::new();
-        let mut steps = Steps { recover: VecDeque::new(), send: vec![None; self.rows.len()] };
+        let mut steps = Steps { recover: VecDeque::new(), send: vec![None; self.rows.len()], left: 0 };
         for (place, row) in self.rows.iter().enumerate().filter(|(_, row)| row.outcome.is_none()) {
             match &row.step {
-                Step::Send(revision) => steps.send[place] = Some(*revision),
+                Step::Send(revision) => {
+                    steps.send[place] = Some(*revision);
+                    steps.left += 1;
+                }
                 Step::Recover(unit) => {
                     if seen.insert(unit) {
                         steps.recover.push_back(unit.clone());
@@ -174,6 +177,8 @@ struct Steps {
     recover: VecDeque<String>,
     /// For each order, the revision to send, or nothing.
     send: Vec<Option<u32>>,
+    /// How many there are to send.
+    left: usize,
 }
 
 /// A unit before it has an id: orders, each with its place in the wave and its revision.
@@ -209,12 +214,16 @@ impl<'a, I: Iterator<Item = (usize, O)>, O> Units<'a, I, O> {
         if let Some(unit) = self.steps.recover.pop_front() {
             return Ok(Some(Task::Recover(unit)));
         }
-        for (place, order) in self.orders.by_ref() {
+        // Where nothing is left to send, the orders are not read for it: a file of them may be long.
+        while self.steps.left > 0
+            && let Some((place, order)) = self.orders.next()
+        {
             let same = self.asked.rows.get(place).is_some_and(|(id, _)| *id == order.borrow().id);
             if !same {
                 return Err(Error::input("the orders changed while the wave was being planned"));
             }
             let Some(revision) = self.steps.send.get(place).copied().flatten() else { continue };
+            self.steps.left -= 1;
             let group = C::group(&order.borrow().shipment);
             let index = self.open.iter().position(|(open, _)| *open == group).unwrap_or_else(|| {
                 self.open.push((group, Vec::new()));
