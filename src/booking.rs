@@ -221,8 +221,9 @@ impl<C: Phases> Engine<'_, C> {
         let mut idle = 0;
         let mut look = LOOK;
         loop {
-            let before = wave.open();
+            let (before, begun) = (wave.open(), Instant::now());
             wave.plan(self.client, self.journal, &self.worker.wave).await?;
+            let cost = begun.elapsed();
             self.tell(|progress| progress.ended = wave.counts());
             if wave.open() == 0 || self.halted() || idle > IDLE_PASSES {
                 return Ok(wave.report(self.client, self.halted()));
@@ -235,7 +236,9 @@ impl<C: Phases> Engine<'_, C> {
             if self.journal.is_exclusive() {
                 idle = if wave.open() < before { 0 } else { idle + 1 };
             } else if wave.open() > 0 && !self.halted() {
-                look = if wave.open() < before { LOOK } else { look * 2 }.min(LONGEST_LOOK).min(self.worker.lease / 3);
+                look = if wave.open() < before { LOOK } else { look * 2 };
+                // Whoever waits is to leave the database to those who work.
+                look = look.max(4 * cost).min(LONGEST_LOOK).min(self.worker.lease / 3);
                 if let Either::Right(_) = future::select(Box::pin(tokio::time::sleep(look)), &mut halt).await {
                     self.halt();
                 }

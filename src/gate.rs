@@ -31,6 +31,9 @@ const LOOKED_AT: u32 = 1000;
 /// another, and even so no second is to see one too many.
 const MARGIN: u32 = 1;
 
+/// Who comes so much later than its place in the row takes another: the machine stood still, and all that waited come at once.
+const LATE: Duration = Duration::from_millis(100);
+
 /// What machines that call for the same account have in common, beside the gate that each has for itself.
 pub(crate) trait Shared: Send + Sync {
     /// Takes a place in the row, where there is a rate, and tells how long it is until then; else how long a pause lasts.
@@ -84,7 +87,7 @@ enum Turn {
     Leave,
     /// Others left late, all of them together: too many would leave with this one.
     Wait(Instant),
-    /// There is a pause by now.
+    /// There is a pause by now, or it comes far too late.
     Queue,
 }
 
@@ -109,9 +112,10 @@ impl Gate {
                 self.rest(Instant::now(), wait);
                 continue;
             }
-            tokio::time::sleep(wait).await;
+            let place = Instant::now() + wait;
+            tokio::time::sleep_until(place.into()).await;
             // If there is a pause by now, the place in the row is of no use: it would be everybody's.
-            if shared.wait(None).await.is_zero() {
+            if place.elapsed() <= LATE && shared.wait(None).await.is_zero() {
                 return;
             }
         }
@@ -120,29 +124,29 @@ impl Gate {
     async fn pass_here(&self) {
         loop {
             let now = Instant::now();
-            let mut leave = self.reserve(now);
-            if self.interval.is_none() && leave <= now {
+            let mut place = self.reserve(now);
+            if self.interval.is_none() && place <= now {
                 return;
             }
             loop {
                 // Even for a time that is past, tokio's sleep lasts until the next millisecond and gives up the turn.
-                if leave > Instant::now() {
-                    tokio::time::sleep_until(leave.into()).await;
+                if place > Instant::now() {
+                    tokio::time::sleep_until(place.into()).await;
                 }
-                match self.turn(Instant::now()) {
+                match self.turn(place, Instant::now()) {
                     Turn::Leave => return,
-                    Turn::Wait(until) => leave = until,
+                    Turn::Wait(until) => place = until,
                     Turn::Queue => break,
                 }
             }
         }
     }
 
-    /// Whether a call of the row may leave now. A machine that stood still wakes all of them at once, and the places that
-    /// they had are past: then what counts is when the last ones left.
-    fn turn(&self, now: Instant) -> Turn {
+    /// Whether a call may leave now that has this place in the row. Some that come a little late come together: then what
+    /// counts is when the last ones left.
+    fn turn(&self, place: Instant, now: Instant) -> Turn {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.paused_until.is_some_and(|until| until > now) {
+        if now > place + LATE || state.paused_until.is_some_and(|until| until > now) {
             return Turn::Queue;
         }
         let (calls, time) = self.most();
@@ -222,7 +226,7 @@ mod tests {
         gate.rest(now, 3 * SECOND);
         gate.rest(now, SECOND);
         assert_eq!(gate.reserve(now), now + 3 * SECOND);
-        assert_eq!([2, 3].map(|later| gate.turn(now + later * SECOND)), [Turn::Queue, Turn::Leave]);
+        assert_eq!([2, 3].map(|later| now + later * SECOND).map(|now| gate.turn(now, now)), [Turn::Queue, Turn::Leave]);
     }
 
     #[test]
@@ -242,16 +246,27 @@ mod tests {
         assert_eq!([gate.reserve(now), gate.reserve(now)], [10_000, 11_010].map(|ms| now + Duration::from_millis(ms)));
     }
 
-    /// All of the row wake at once, their places past.
     #[test]
-    fn after_a_standstill_no_more_leave_than_may() {
+    fn of_those_that_come_together_no_more_leave_than_may() {
         let (gate, now) = (Gate::new(Some(600)), Instant::now());
-        assert!((0..10).all(|_| gate.turn(now) == Turn::Leave));
-        assert_eq!(gate.turn(now), Turn::Wait(now + SECOND));
-        assert_eq!(gate.turn(now + SECOND), Turn::Leave);
+        assert!((0..10).all(|_| gate.turn(now, now) == Turn::Leave));
+        assert_eq!(gate.turn(now, now), Turn::Wait(now + SECOND));
+        assert_eq!(gate.turn(now + SECOND, now + SECOND), Turn::Leave);
         // Without a rate they leave one by one.
         let gate = Gate::new(None);
-        assert_eq!([gate.turn(now), gate.turn(now)], [Turn::Leave, Turn::Wait(now + GAP)]);
+        assert_eq!([gate.turn(now, now), gate.turn(now, now)], [Turn::Leave, Turn::Wait(now + GAP)]);
+    }
+
+    #[test]
+    fn who_comes_far_too_late_takes_another_place() {
+        let (gate, now) = (Gate::new(Some(600)), Instant::now());
+        let places: Vec<Instant> = (0..60).map(|_| gate.reserve(now)).collect();
+        let awake = now + 10 * SECOND;
+        assert!(places.iter().all(|place| gate.turn(*place, awake) == Turn::Queue));
+        assert_eq!(
+            [gate.reserve(awake), gate.reserve(awake)].map(|place| place - awake),
+            [0, 101].map(Duration::from_millis)
+        );
     }
 
     #[tokio::test]

@@ -110,7 +110,7 @@ pub(crate) struct Sent {
     pub(crate) in_doubt: bool,
 }
 
-/// A success in JSON, whole and unread.
+/// A success, whole and unread.
 pub(crate) struct Unread {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -136,6 +136,11 @@ pub(crate) fn unread<T>(call: impl Future<Output = T>) -> impl Future<Output = (
         CALL.with(|call| (call.aside.as_ref().and_then(Cell::take).ok_or_else(|| Box::new(result)), call.sent.get()))
     };
     CALL.scope(Call { aside: Some(Cell::default()), ..Call::default() }, call)
+}
+
+/// Whether the task reads the success of its call itself, whatever the vendor calls its type.
+fn is_wanted() -> bool {
+    CALL.try_with(|call| call.aside.is_some()).unwrap_or_default()
 }
 
 /// Gives back what nobody wants to be put aside.
@@ -218,46 +223,50 @@ impl Transport {
         Ok(())
     }
 
-    pub(crate) async fn exec(
+    pub(crate) fn exec(
         &self,
         http: &reqwest::Client,
-        mut request: Request,
+        request: Request,
         info: &OperationInfo,
-    ) -> reqwest::Result<Response> {
+    ) -> impl Future<Output = reqwest::Result<Response>> {
         let replay = self.replay(&request, info.operation_id);
         // All waits together have the time of one attempt. The attempts do not count, nor does the row at the gate: one
         // that timed out, or that others held up, would leave nothing for its repeat.
         let mut patience = request.timeout().copied().unwrap_or(self.0.timeouts.write);
         let mut sent = Sent::default();
-        loop {
-            sent.times += 1;
-            self.0.gate.pass().await;
-            if replay != Replay::Safe {
-                permit::wait(&mut request).await;
-            }
-            let again = request.try_clone();
-            let request_id = request.headers().get(REQUEST_ID).cloned();
-            let started = Instant::now();
-            let result = answer(http.execute(request)).await;
-            self.trace(info.operation_id, sent.times, request_id, &result, started);
-            let attempt = Attempt::of(&result, replay, SystemTime::now);
-            // "The first one is still running" is an answer, and leaves the same doubt.
-            let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-            let waits = status == 409 && matches!(attempt, Attempt::Wait(_));
-            sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
-            // Outside of `counted` nobody asks.
-            let _ = CALL.try_with(|call| call.sent.set(sent));
-            let chance = if attempt == Attempt::Answered { 0.0 } else { chance() };
-            let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance);
-            self.heed(status, attempt, decision).await;
-            match (decision, again) {
-                (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
-                    repeat::note(info.operation_id, status, delay);
-                    tokio::time::sleep(delay).await;
-                    patience = patience.saturating_sub(delay);
-                    request = again;
+        // Boxed, as its copy: both live as long as the call, and a future of more than a kilobyte is slow to allocate.
+        let mut request = Box::new(request);
+        async move {
+            loop {
+                sent.times += 1;
+                self.0.gate.pass().await;
+                if replay != Replay::Safe {
+                    permit::wait(&mut request).await;
                 }
-                _ => return result,
+                let again = request.try_clone().map(Box::new);
+                let mut request_id = request.headers().get(REQUEST_ID).cloned();
+                let started = Instant::now();
+                let result = answer(http.execute(*request), &mut request_id).await;
+                self.trace(info.operation_id, sent.times, request_id, &result, started);
+                let attempt = Attempt::of(&result, replay, SystemTime::now);
+                // "The first one is still running" is an answer, and leaves the same doubt.
+                let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+                let waits = status == 409 && matches!(attempt, Attempt::Wait(_));
+                sent.in_doubt |= replay != Replay::Safe && (waits || matches!(attempt, Attempt::Doubt(_)));
+                // Outside of `counted` nobody asks.
+                let _ = CALL.try_with(|call| call.sent.set(sent));
+                let chance = if attempt == Attempt::Answered { 0.0 } else { chance() };
+                let decision = self.0.retry.decide(replay, sent.times, attempt, patience, chance);
+                self.heed(status, attempt, decision).await;
+                match (decision, again) {
+                    (Decision::Repeat(delay), Some(again)) if self.0.budget.take(attempt) => {
+                        repeat::note(info.operation_id, status, delay);
+                        tokio::time::sleep(delay).await;
+                        patience = patience.saturating_sub(delay);
+                        request = again;
+                    }
+                    _ => return result,
+                }
             }
         }
     }
@@ -322,7 +331,7 @@ impl Transport {
         &self,
         operation: &str,
         attempt: u32,
-        sent: Option<HeaderValue>,
+        request_id: Option<HeaderValue>,
         result: &reqwest::Result<Response>,
         started: Instant,
     ) {
@@ -333,11 +342,7 @@ impl Transport {
             operation,
             attempt,
             status,
-            request_id = {
-                let echoed = result.as_ref().ok().and_then(|response| request_id(response.headers()));
-                let sent = || sent.and_then(|id| id.to_str().map(str::to_owned).ok());
-                echoed.or_else(sent).unwrap_or_default()
-            },
+            request_id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             "{}",
             if status == 0 { "no answer" } else { "answered" },
@@ -345,12 +350,17 @@ impl Transport {
     }
 }
 
-/// The answer to a request: a success in JSON with all of its body, since one that breaks off is no answer, and is
-/// repeated or not as such. Files are left to be read as they come.
-async fn answer(sent: impl Future<Output = reqwest::Result<Response>>) -> reqwest::Result<Response> {
+/// The answer to a request: a success with all of its body, where the facade reads it or it is JSON, since one that breaks
+/// off is no answer, and is repeated or not as such. Files are left to be read as they come.
+async fn answer(
+    sent: impl Future<Output = reqwest::Result<Response>>,
+    request_id: &mut Option<HeaderValue>,
+) -> reqwest::Result<Response> {
     let mut response = bounded(sent.await?);
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !response.status().is_success() || !kind.starts_with("application/json") {
+    if let Some(echoed) = response.headers().get(REQUEST_ID) {
+        *request_id = Some(echoed.clone());
+    }
+    if !response.status().is_success() || !(is_wanted() || is_json(&response)) {
         return Ok(response);
     }
     let body = match Held::of_call() {
@@ -368,6 +378,11 @@ async fn answer(sent: impl Future<Output = reqwest::Result<Response>>) -> reqwes
             answer.map(|_| reqwest::Body::from(body)).into()
         }
     })
+}
+
+fn is_json(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// All of a body. One that came in one piece is not copied.
@@ -452,8 +467,7 @@ macro_rules! hooks {
                 info: &::progenitor_client::OperationInfo,
             ) -> ::reqwest::Result<::reqwest::Response> {
                 use ::progenitor_client::ClientInfo;
-                // Boxed: it would make every future that makes a call larger by kilobytes.
-                Box::pin(self.inner().exec(self.client(), request, info)).await
+                self.inner().exec(self.client(), request, info).await
             }
         }
     };
@@ -464,6 +478,19 @@ pub(crate) use hooks;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// For the log, whose reader asks the vendor.
+    #[tokio::test]
+    async fn a_request_is_called_what_the_vendor_calls_it() {
+        for (status, id) in [(200, Some("theirs")), (500, Some("theirs")), (200, None)] {
+            let mut answered = http::Response::builder().status(status);
+            answered.headers_mut().unwrap().extend(id.map(|id| (REQUEST_ID, HeaderValue::from_static(id))));
+            let mut request_id = Some(HeaderValue::from_static("ours"));
+            let answered = std::future::ready(Ok(answered.body("{}").unwrap().into()));
+            let (unread, _) = unread(answer(answered, &mut request_id)).await;
+            assert_eq!((unread.is_ok(), request_id.unwrap().to_str().unwrap()), (status == 200, id.unwrap_or("ours")));
+        }
+    }
 
     #[test]
     fn marks_differ_and_sort_by_time() {

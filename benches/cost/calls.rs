@@ -23,13 +23,14 @@ impl ClientHooks<shipbatch::Transport> for generated::Client {}
 
 const AT_A_TIME: usize = 16;
 const CALLS: &str = "40000";
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 /// Until all connections stand.
 const WARM_UP: usize = 1000;
 
 pub(crate) fn row(table: &mut Table) -> Result {
     let mut rates = [Vec::new(), Vec::new(), Vec::new()];
     let mut costs = rates.clone();
+    let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
         for (place, way) in ["hand", "generated", "facade"].into_iter().enumerate() {
             let server = Server::start(&["fixed", "0", "0"])?;
@@ -38,15 +39,18 @@ pub(crate) fn row(table: &mut Table) -> Result {
             rates[place].push(calls / figure(&figures, "seconds")?);
             costs[place].push(figure(&figures, "cpu")? / calls * 1e6);
         }
+        // Of one round: a machine has faster minutes and slower ones.
+        ratios.extend(rates[2].last().zip(rates[1].last()).map(|(facade, generated)| facade / generated));
     }
     let [hand, generated, facade] = rates.map(median);
+    let ratio = median(ratios);
     let [hand_cost, generated_cost, facade_cost] = costs.map(median);
     let shown = |rate: f64, cost: f64| format!("{rate:.0} calls/s, {cost:.1} µs CPU each");
     let what = "`book_shipment` with a derived key, 16 at a time, against the generated client alone";
-    let measured = format!("{}: {:.2} of its rate", shown(facade, facade_cost), facade / generated);
+    let measured = format!("{}: {ratio:.2} of its rate", shown(facade, facade_cost));
     let against =
         format!("{} (reqwest and serde_json by hand: {})", shown(generated, generated_cost), shown(hand, hand_cost));
-    table.line(what, &measured, &against, "0.85", facade / generated >= 0.85);
+    table.line(what, &measured, &against, "0.85", ratio >= 0.85);
     Ok(())
 }
 

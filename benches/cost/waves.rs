@@ -93,7 +93,7 @@ pub(crate) fn workers(table: &mut Table) -> Result {
 
 /// The orders a second of so many processes that share a wave, from the first's start to the last's end.
 fn fleet(database: &str, processes: usize) -> Result<f64> {
-    const ORDERS: &str = "4000";
+    const ORDERS: &str = "8000";
     let server = Server::start(&["sandbox", "50"])?;
     let database = fresh(database)?;
     let begun = std::time::Instant::now();

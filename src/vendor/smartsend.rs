@@ -20,7 +20,7 @@ use reqwest::{
     StatusCode,
     header::{HeaderMap, HeaderName, LOCATION},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     error::Kind,
     poll::{self, Stage},
     retry,
-    transport::{Sent, Unread, request_id, unread},
+    transport::{Unread, request_id, unread},
     vendor::{Account, Answer, Builder, answer, answered, generated, read, sealed::Sealed},
 };
 
@@ -258,12 +258,15 @@ impl Client {
             }
             // The vendor documents no status but 202: a 201 in place of the 200 must not hide what was booked.
             (Ok(Unread { headers, body, .. }), sent) => {
-                let envelope: types::ShipmentEnvelope = read(Vendor::SmartSend, "book_shipment", &body)
+                let booked: Booked = read(Vendor::SmartSend, "book_shipment", &body)
                     .map_err(|error| error.after(sent.times, sent.in_doubt))?;
-                let value = BookAnswer::Done(Box::new(envelope.data));
-                Ok(Answer { value, request_id: request_id(&headers) })
+                Ok(Answer { value: BookAnswer::Done(booked.data), request_id: request_id(&headers) })
             }
-            (Err(result), sent) => Box::pin(booked_otherwise(*result, sent)).await,
+            (Err(result), sent) => {
+                let answer = Box::pin(answered(Vendor::SmartSend, "book_shipment", *result, sent)).await?;
+                let value = BookAnswer::Done(Box::new(answer.value.data));
+                Ok(Answer { value, request_id: answer.request_id })
+            }
         }
     }
 
@@ -285,24 +288,10 @@ fn stage(shipment: &types::Shipment) -> Stage {
     }
 }
 
-/// What booking came to where it was not put aside as JSON: mostly an error.
-async fn booked_otherwise(
-    result: Result<ResponseValue<types::ShipmentEnvelope>, Raw<()>>,
-    sent: Sent,
-) -> Result<Answer<BookAnswer>> {
-    let result = match result {
-        // Accepted, in whatever words.
-        Err(Raw::UnexpectedResponse(mut response)) if response.status() == StatusCode::ACCEPTED => {
-            let headers = std::mem::take(response.headers_mut());
-            return Ok(accepted(&headers, &response.bytes().await.unwrap_or_default()));
-        }
-        Err(Raw::UnexpectedResponse(response)) if response.status().is_success() => {
-            ResponseValue::from_response(response).await
-        }
-        result => result,
-    };
-    let Answer { value, request_id } = answered(Vendor::SmartSend, "book_shipment", result, sent).await?;
-    Ok(Answer { value: BookAnswer::Done(Box::new(value.data)), request_id })
+/// A [`types::ShipmentEnvelope`] whose kilobyte stays where it is read to.
+#[derive(Deserialize)]
+struct Booked {
+    data: Box<types::Shipment>,
 }
 
 /// A 202 counts as accepted whatever its body says: its shape is not documented.

@@ -86,6 +86,27 @@ async fn a_booking_that_is_done_under_another_status_decodes() {
     assert_eq!(book(&server).await.unwrap(), BookAnswer::Done(Box::new(booked().data)));
 }
 
+/// A proxy may call it whatever it likes.
+#[tokio::test]
+async fn a_success_of_another_type_decodes() {
+    for kind in ["Application/JSON", "text/html", "application/vnd.api+json", ""] {
+        let server = MockServer::start();
+        let typed = |then: httpmock::Then, body| {
+            if kind.is_empty() {
+                then.body(body)
+            } else {
+                then.header("content-type", kind).body(body)
+            };
+        };
+        server.book_shipment(|_, then| typed(then.into_inner().status(200), serde_json::to_string(&booked()).unwrap()));
+        assert_eq!(book(&server).await.unwrap(), BookAnswer::Done(Box::new(booked().data)), "{kind}");
+        let list = json!({"data": [], "meta": {"current_page": 1, "last_page": 1}});
+        server.list_shipments(|_, then| typed(then.into_inner().status(200), list.to_string()));
+        let client = once(smartsend::Client::builder("team-7"), &server);
+        assert!(client.shipments().pages().next().await.is_none(), "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_says_which_fields_are_wrong() {
     let server = MockServer::start();
