@@ -138,7 +138,7 @@ async fn a_batch_that_is_never_done_times_out() {
     let client = deftship_client(&sandbox);
     let orders = orders(1, |_| deftship_shipment("90001", "5559876543"));
     let batch = client.create_batch(&orders).await.unwrap().id;
-    let short = Polling { patience: std::time::Duration::from_millis(8), ..polling() };
+    let short = Polling { patience: std::time::Duration::from_millis(100), ..polling() };
     match client.watch_batch(&batch).polling(&short).until_done().await {
         Ended::TimedOut { last: Some(Ok(seen)), looks, .. } => {
             assert_eq!(seen.status.as_str(), "validating");
