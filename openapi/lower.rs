@@ -203,6 +203,11 @@ fn note(marks: &Extensions) -> Option<String> {
 /// What is wrong with a spec by our own rules, one line each. A spec which breaks one does not build.
 pub(crate) fn check(spec: &OpenAPI) -> Vec<String> {
     let mut wrong = facts::unsound(spec);
+    for (path, item) in &spec.paths.paths {
+        if item.as_item().is_some_and(|item| !item.parameters.is_empty()) {
+            wrong.push(format!("{path}: parameters of a path; give them to its operations"));
+        }
+    }
     for entry in entries(spec) {
         let id = &entry.id;
         if id.is_empty() {

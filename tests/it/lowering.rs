@@ -336,6 +336,12 @@ mod check {
     }
 
     #[test]
+    fn a_path_has_no_parameters_of_its_own() {
+        let path = "paths: {/things: {parameters: [{$ref: '#/components/parameters/Page'}]}}";
+        assert_eq!(lower::check(&spec(path)), ["/things: parameters of a path; give them to its operations"]);
+    }
+
+    #[test]
     fn a_string_in_a_path_has_a_name() {
         let inline = "
 paths: {}

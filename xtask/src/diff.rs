@@ -19,14 +19,15 @@
 //! | default changed | breaking: left out, it means something else | note |
 //! | status, content | | of a success breaking, unless any 2xx does; of an error note |
 //! | `x-replay`, `x-open`, security | breaking | breaking |
-//! | header of an answer, text, `x-source`, server | note | note |
+//! | header of an answer, text, `x-source`, server, scopes, discriminator | note | note |
 
-use std::{path::Path, process::ExitCode};
+use std::{panic::resume_unwind, path::Path, process::ExitCode, thread};
 
 use crate::{Result, lower};
 
 mod change;
 mod document;
+mod merged;
 mod operations;
 mod rust;
 mod schemas;
@@ -38,15 +39,16 @@ pub(crate) use change::Changes;
 
 /// What the command fails with where a change breaks callers.
 const BREAKING: u8 = 2;
+/// Each schema on a chain of them takes some; what is never used is never there.
+const STACK: usize = 1 << 30;
 
 /// `cargo xtask diff OLD NEW [--markdown]`.
 pub(crate) fn command(arguments: &[&str]) -> ExitCode {
     let (markdown, sources): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| **argument == "--markdown");
     let compared = match sources.as_slice() {
-        [old, new] => between(Path::new("."), old, new).map(|changes| {
+        [old, new] => between(Path::new("."), old, new).and_then(|changes| {
             let told = if markdown.is_empty() { changes.text() } else { changes.markdown(&format!("{old} → {new}")) };
-            println!("{told}");
-            changes.breaking()
+            crate::print(&told).map(|()| changes.breaking())
         }),
         _ => Err(crate::USAGE.to_owned()),
     };
@@ -63,8 +65,15 @@ pub(crate) fn command(arguments: &[&str]) -> ExitCode {
 /// Compares two documents, each a file as seen from a folder, or `REV:path` in its repository.
 pub(crate) fn between(folder: &Path, old: &str, new: &str) -> Result<Changes> {
     let module = [old, new].into_iter().find_map(vendor).unwrap_or_default();
-    let (old, new) = (document::read(folder, old)?, document::read(folder, new)?);
-    Ok(compare(&old, &new, module))
+    let compared = || {
+        let (old, new) = (document::read(folder, old)?, document::read(folder, new)?);
+        Ok(compare(&old, &new, module))
+    };
+    thread::scope(|scope| {
+        let deep = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compared);
+        let deep = deep.map_err(|error| format!("a thread: {error}"))?;
+        deep.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 fn compare(old: &document::Document, new: &document::Document, module: &str) -> Changes {

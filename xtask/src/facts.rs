@@ -10,7 +10,7 @@ use crate::{
         self,
         facts::{Fact, Mark},
     },
-    root,
+    print, root,
 };
 
 /// The widest line of names.
@@ -26,7 +26,8 @@ pub(crate) fn list(vendors: &[&str]) -> Result {
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let spec = lower::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         let facts = lower::facts::facts(&spec);
-        println!("{}\n{vendor}: {} operations, {}\n", table(&facts), lower::entries(&spec).len(), counts(&facts));
+        let operations = lower::entries(&spec).len();
+        print(&format!("{}\n{vendor}: {operations} operations, {}\n", table(&facts), counts(&facts)))?;
         if facts.iter().any(|fact| !has_source(fact)) {
             without.push(format!("openapi/{vendor}.yaml: not every fact has a source"));
         }

@@ -3,7 +3,7 @@
 
 use std::{fs, process::Command};
 
-use crate::{Result, diff, lower, program, root, run};
+use crate::{Result, diff, lower, print, program, root, run};
 
 /// The tests whose snapshots show what is generated, as operations, types and signatures.
 const GUARDS: &[&str] = &["test", "--quiet", "--test", "it", "--", "spec::"];
@@ -15,33 +15,36 @@ const SNAPSHOTS: &str = "tests/it/snapshots";
 /// the Rust signatures.
 pub(crate) fn refresh() -> Result {
     specs()?;
-    let said = lower::VENDORS.into_iter().filter(|vendor| says_more(vendor)).count();
+    let said = lower::VENDORS.map(says_more);
     run(guards().env("INSTA_UPDATE", "always"))?;
     let signatures = changed("*_signatures.snap")?;
     // The other snapshots repeat the specs, and speak up where those say nothing.
-    let changes = if said == 0 && signatures.is_empty() { changed("*.snap")? } else { signatures };
-    match (said, changes.is_empty()) {
-        (0, true) => eprintln!("nothing changed in the specs and the signatures"),
-        (_, true) => eprintln!("nothing changed in the signatures"),
-        _ => println!("{changes}"),
+    let repeated = said.contains(&Some(true)) || !signatures.is_empty();
+    let changes = if repeated { signatures } else { changed("*.snap")? };
+    if changes.is_empty() {
+        eprintln!("{}", unchanged(said));
+        return Ok(());
     }
-    Ok(())
+    print(&changes)
 }
 
-/// Prints how a vendor's spec differs from that of the last commit. True if it does.
-fn says_more(vendor: &str) -> bool {
-    let path = format!("openapi/{vendor}.yaml");
-    match diff::between(&root(), &format!("HEAD:{path}"), &path) {
-        Ok(changes) if changes.all.is_empty() => false,
-        Ok(changes) => {
-            println!("{path}\n\n{}\n", changes.text());
-            true
-        }
-        Err(error) => {
-            eprintln!("not compared: {error}");
-            false
-        }
+/// What is told where no signature changed, by what the specs said.
+fn unchanged(said: [Option<bool>; 3]) -> &'static str {
+    if said == [Some(false); 3] {
+        "nothing changed in the specs and the signatures"
+    } else {
+        "nothing changed in the signatures"
     }
+}
+
+/// Prints how a vendor's spec differs from that of the last commit, and says whether it does, if that can be told.
+fn says_more(vendor: &str) -> Option<bool> {
+    let path = format!("openapi/{vendor}.yaml");
+    let compared = diff::between(&root(), &format!("HEAD:{path}"), &path).and_then(|changes| {
+        let said = !changes.is_empty();
+        if said { print(&format!("{path}\n\n{}\n", changes.text())).map(|()| said) } else { Ok(said) }
+    });
+    compared.inspect_err(|error| eprintln!("not compared: {error}")).ok()
 }
 
 /// The lines of some snapshots that differ from the last commit.
@@ -81,4 +84,18 @@ fn specs() -> Result {
         eprintln!("openapi/{vendor}.yaml: {} operations", lower::entries(&spec).len());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_compared_is_not_unchanged() {
+        let both = "nothing changed in the specs and the signatures";
+        assert_eq!(unchanged([Some(false); 3]), both);
+        for other in [None, Some(true)] {
+            assert_ne!(unchanged([Some(false), other, Some(false)]), both);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::{self, Write},
     path::PathBuf,
     process::{Command, ExitCode},
 };
@@ -93,6 +94,19 @@ fn program(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Prints lines.
+fn print(lines: &str) -> Result {
+    write(io::stdout().lock(), lines)
+}
+
+/// Writes lines. Whoever stops reading them, as `head` does, has had enough.
+fn write(mut to: impl Write, lines: &str) -> Result {
+    match writeln!(to, "{lines}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(()),
+    }
+}
+
 /// Runs a program, shown first, and fails if it does.
 fn run(command: &mut Command) -> Result {
     eprintln!("$ {}", shown(command));
@@ -104,4 +118,18 @@ fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let root = format!("{}/", root().display());
     words.map(|word| word.to_string_lossy().replace(&root, "")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_may_have_had_enough() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(write(writer, "lines"), Ok(()));
+        let full: &mut [u8] = &mut [];
+        assert!(write(full, "lines").is_err());
+    }
 }

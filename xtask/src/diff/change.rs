@@ -66,11 +66,17 @@ type Shared<'a> = (BTreeSet<&'a Subject>, BTreeSet<&'a str>);
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) all: Vec<Change>,
-    /// What is not compared where only one of the documents is curated, and how often it differs.
+    /// What is not compared, and how often it differs: what 3.0 has no word for; where only one of the documents is
+    /// curated, names, texts and marks too.
     pub(crate) left_out: BTreeMap<String, usize>,
 }
 
 impl Changes {
+    /// Whether the documents say the same.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.left_out.is_empty()
+    }
+
     /// Whether any of them breaks a caller.
     pub(crate) fn breaking(&self) -> bool {
         self.all.iter().any(|change| change.level == Level::Breaking)
@@ -134,7 +140,7 @@ impl Changes {
 
     fn left_out(&self) -> String {
         let counts: Vec<String> = self.left_out.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        format!("not compared, for one document alone is curated: {}", counts.join(", "))
+        format!("not compared: {}", counts.join(", "))
     }
 
     /// The changes under their headings; one that several operations share stands once, under all of them.

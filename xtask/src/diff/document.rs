@@ -3,17 +3,26 @@
 //! openapiv3 reads 3.0 and oas3 3.1, so that a document which is none is refused with their words. Two models would
 //! need two comparisons, hence a 3.1 document is then said in the words of 3.0; what compares goes by the JSON.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use openapiv3::OpenAPI;
 use serde_json::{Map, Value, json};
 
+use super::{
+    merged::Merged,
+    walk::{is_unset, members},
+};
 use crate::{Result, lower};
 
 /// How long a chain of references may be before it counts as a circle.
 const CHAIN: usize = 16;
-/// The methods that are generated.
-pub(crate) const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+/// The members of a path that are operations.
+pub(crate) const METHODS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "trace"];
 
 /// A document that can be compared.
 pub(crate) struct Document {
@@ -23,6 +32,13 @@ pub(crate) struct Document {
     pub(crate) sent: BTreeSet<String>,
     /// Whether it bears our marks: one of ours, not the vendor's own.
     pub(crate) curated: bool,
+    /// What it says that 3.0 has no word for, by its place.
+    pub(crate) lost: BTreeMap<String, Value>,
+}
+
+/// What a reference is called: the name of a schema of the components; all of it, where it leads elsewhere.
+pub(crate) fn name(reference: &str) -> &str {
+    reference.strip_prefix("#/components/schemas/").filter(|name| !name.contains('/')).unwrap_or(reference)
 }
 
 impl Document {
@@ -37,6 +53,11 @@ impl Document {
             }
         }
         None
+    }
+
+    /// A schema itself, wherever it stands.
+    pub(crate) fn behind<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
+        schema["$ref"].as_str().map_or(Some(schema), |reference| self.target(reference))
     }
 
     /// The schemas that have a name.
@@ -94,11 +115,32 @@ pub(crate) fn parse(text: &str) -> Result<Document> {
         every_schema(&mut json, &mut |schema, _| visit(schema, older));
     }
     let spec: OpenAPI = checked(&json)?;
+    let written = json;
     let mut json = serde_json::to_value(&spec).map_err(|error| error.to_string())?;
+    let mut lost = BTreeMap::new();
+    lose(&written, &json, "", &mut lost);
     let whole = json.clone();
-    every_schema(&mut json, &mut |schema, reference| merge(schema, &whole, &mut vec![reference]));
+    let mut merged = Merged::of(&whole);
+    every_schema(&mut json, &mut |schema, reference| merged.named(schema, reference));
     let curated = lower::entries(&spec).iter().any(|entry| entry.operation.extensions.contains_key("x-replay"));
-    Ok(Document { sent: lower::reachable(&spec, lower::Side::Request), json, curated })
+    Ok(Document { sent: lower::reachable(&spec, lower::Side::Request), json, curated, lost })
+}
+
+/// Collects what was written and is not in the model.
+fn lose(written: &Value, kept: &Value, place: &str, lost: &mut BTreeMap<String, Value>) {
+    for (key, value) in members(written) {
+        let place = format!("{place}/{key}");
+        match kept.get(key) {
+            Some(kept) => lose(value, kept, &place, lost),
+            None if is_unset(key, value) => {}
+            None => {
+                lost.insert(place, value.clone());
+            }
+        }
+    }
+    for (index, value) in written.as_array().into_iter().flatten().enumerate() {
+        lose(value, &kept[index], &format!("{place}/{index}"), lost);
+    }
 }
 
 /// Reads the JSON into a model, or says where it does not fit.
@@ -106,7 +148,7 @@ fn checked<T: serde::de::DeserializeOwned>(json: &Value) -> Result<T> {
     serde_path_to_error::deserialize(json).map_err(|error| format!("{}: {}", error.path(), error.inner()))
 }
 
-/// Puts everything but schemas where it is referred to, and the parameters of a path into its operations.
+/// Puts everything but schemas where it is referred to, and the parameters and servers of a path into its operations.
 fn stand_alone(document: &mut Value) {
     let whole = document.clone();
     let resolve = |value: &mut Value| {
@@ -118,11 +160,15 @@ fn stand_alone(document: &mut Value) {
     };
     for (_, item) in members_mut(&mut document["paths"]) {
         resolve(item);
+        let servers = item.as_object_mut().and_then(|item| item.remove("servers"));
         let mut shared = item.as_object_mut().and_then(|item| item.remove("parameters")).unwrap_or_default();
         entries_mut(&mut shared).for_each(resolve);
         for (_, operation) in members_mut(item).filter(|(method, _)| METHODS.contains(&method.as_str())) {
             let Value::Object(operation) = operation else { continue };
             operation.remove("callbacks");
+            if let Some(servers) = &servers {
+                operation.entry("servers").or_insert_with(|| servers.clone());
+            }
             let own = operation.entry("parameters").or_insert_with(|| json!([]));
             entries_mut(own).for_each(resolve);
             for parameter in shared.as_array().into_iter().flatten() {
@@ -155,9 +201,14 @@ fn older(schema: &mut Value) {
         map.insert("enum".to_owned(), json!([only]));
     }
     for (limit, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
-        if let Some(bound @ Value::Number(_)) = map.get(exclusive).cloned() {
+        let Some(bound @ Value::Number(_)) = map.get(exclusive).cloned() else { continue };
+        let (inside, outside) = (map.get(limit).and_then(Value::as_f64), bound.as_f64());
+        // The tighter one of the two holds.
+        if inside.is_none() || inside == outside || (inside < outside) == (limit == "minimum") {
             map.insert(limit.to_owned(), bound);
             map.insert(exclusive.to_owned(), json!(true));
+        } else {
+            map.remove(exclusive);
         }
     }
     if without_null(map) {
@@ -166,7 +217,13 @@ fn older(schema: &mut Value) {
     if map.len() > 1
         && let Some(reference) = map.remove("$ref")
     {
-        map.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+        add_part(map, json!({"$ref": reference}));
+    }
+}
+
+fn add_part(map: &mut Map<String, Value>, part: Value) {
+    if let Value::Array(parts) = map.entry("allOf").or_insert_with(|| json!([])) {
+        parts.push(part);
     }
 }
 
@@ -186,60 +243,15 @@ fn without_null(map: &mut Map<String, Value>) -> bool {
         let (key, value) = match (key, values.as_slice()) {
             ("type", [only]) => (key, only.clone()),
             ("type", kinds) => ("anyOf", kinds.iter().map(|kind| json!({"type": kind})).collect()),
-            ("oneOf" | "anyOf", [_]) if null => ("allOf", json!(values)),
+            ("oneOf" | "anyOf", [only]) if null => {
+                add_part(map, only.clone());
+                continue;
+            }
             _ => (key, json!(values)),
         };
         map.insert(key.to_owned(), value);
     }
     found
-}
-
-/// Resolves `allOf`: one reference with remarks becomes a reference with remarks, all else one schema. `open` holds the
-/// schemas that are being resolved around it, where a circle ends.
-fn merge(schema: &mut Value, whole: &Value, open: &mut Vec<String>) {
-    if let Value::Object(map) = schema
-        && let Some(Value::Array(parts)) = map.remove("allOf")
-    {
-        let (references, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part["$ref"].is_string());
-        for mut part in parts {
-            merge(&mut part, whole, open);
-            absorb(map, part);
-        }
-        let plain = ["properties", "items", "enum", "oneOf", "anyOf"].iter().all(|key| !map.contains_key(*key));
-        if let ([only], true) = (references.as_slice(), plain) {
-            map.remove("type");
-            map.insert("$ref".to_owned(), only["$ref"].clone());
-            return;
-        }
-        for reference in references.iter().filter_map(|part| part["$ref"].as_str()) {
-            let target = reference.strip_prefix('#').and_then(|pointer| whole.pointer(pointer));
-            let Some(mut target) = target.filter(|_| !open.iter().any(|open| open == reference)).cloned() else {
-                continue;
-            };
-            open.push(reference.to_owned());
-            merge(&mut target, whole, open);
-            open.pop();
-            absorb(map, target);
-        }
-    }
-    for schema in inner(schema) {
-        merge(schema, whole, open);
-    }
-}
-
-/// Adds what a part of an `allOf` says to what is there.
-fn absorb(map: &mut Map<String, Value>, part: Value) {
-    let Value::Object(part) = part else { return };
-    for (key, value) in part {
-        match (map.get_mut(&key), value) {
-            (Some(Value::Object(fields)), Value::Object(more)) if key == "properties" => fields.extend(more),
-            (Some(Value::Array(names)), Value::Array(more)) if key == "required" => names.extend(more),
-            (Some(_), _) => {}
-            (None, value) => {
-                map.insert(key, value);
-            }
-        }
-    }
 }
 
 /// The schemas with their references: those of the components, and those in the operations, which have none.
@@ -274,7 +286,7 @@ fn visit(schema: &mut Value, change: fn(&mut Value)) {
 }
 
 /// The schemas right inside a schema.
-fn inner(schema: &mut Value) -> Vec<&mut Value> {
+pub(super) fn inner(schema: &mut Value) -> Vec<&mut Value> {
     let mut found = Vec::new();
     for (key, value) in members_mut(schema) {
         match key.as_str() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heck::ToSnakeCase;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     change::{Level, Subject, shown},
@@ -32,12 +32,13 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn all(document: &'a Document) -> Vec<Self> {
-        let base = base(&document.json["servers"][0]);
         let mut calls = Vec::new();
         for (path, item) in members(&document.json["paths"]) {
             for (method, json) in members(item).into_iter().filter(|(method, _)| METHODS.contains(method)) {
                 let method = method.to_uppercase();
                 let id = json["operationId"].as_str().unwrap_or_default().to_snake_case();
+                let servers = json.get("servers").unwrap_or(&document.json["servers"]);
+                let base = base(&servers[0]);
                 calls.push(Self {
                     id,
                     place: format!("{method} {path}"),
@@ -128,8 +129,11 @@ impl<'a> Walk<'a> {
         } else if old.id != new.id {
             self.push(Level::Breaking, &at, format!("renamed {} -> {}", old.name(), new.name()));
         }
+        let elsewhere = erased(&old.place) != erased(&new.place) && erased(&old.full) != erased(&new.full);
         if old.place != new.place && !self.foreign {
             self.push(Level::Note, &at, format!("moved {} -> {}", old.place, new.place));
+        } else if elsewhere && self.foreign {
+            self.push(Level::Breaking, &at, format!("moved {} -> {}: one of them is not there", old.place, new.place));
         }
         self.facts(old.json, new.json, &OPERATION, &at);
         self.parameters(old, new, &at);
@@ -138,6 +142,8 @@ impl<'a> Walk<'a> {
         let (before, after) = (security(self.old, old.json), security(self.new, new.json));
         if before != after {
             self.push(Level::Breaking, &at, format!("security {before} -> {after}: calls are authorised by hand"));
+        } else {
+            self.facts(&schemes(self.old, old.json), &schemes(self.new, new.json), &[], &at);
         }
     }
 
@@ -146,10 +152,9 @@ impl<'a> Walk<'a> {
         let (old, new) = (old.parameters(), new.parameters());
         let gone: Vec<_> = old.iter().filter(|(key, _)| !new.contains_key(*key)).collect();
         let came: Vec<_> = new.iter().filter(|(key, _)| !old.contains_key(*key)).collect();
-        let schema = |parameter: &Value| parameter["schema"].clone();
         let pairs = renamed(
-            gone.iter().map(|(key, parameter)| (key.as_str(), schema(parameter))),
-            came.iter().map(|(key, parameter)| (key.as_str(), schema(parameter))),
+            gone.iter().map(|(key, parameter)| (key.as_str(), &parameter["schema"])),
+            came.iter().map(|(key, parameter)| (key.as_str(), &parameter["schema"])),
         );
         for (key, parameter) in &gone {
             let renamed = pairs.get(key.as_str()).and_then(|to| new.get(*to));
@@ -201,10 +206,13 @@ impl<'a> Walk<'a> {
     /// The schemas of the kinds of content that both have.
     fn media(&mut self, old: &'a Value, new: &'a Value, at: &Place) {
         for (kind, before) in members(old) {
-            let after = &new[kind];
-            if !before["schema"].is_null() && !after["schema"].is_null() {
-                self.facts(before, after, &MEDIA, at);
-                self.slot((&before["schema"], true), (&after["schema"], true), at);
+            let Some(after) = new.get(kind) else { continue };
+            self.facts(before, after, &MEDIA, at);
+            match (before.get("schema"), after.get("schema")) {
+                (Some(before), Some(after)) => self.slot((before, true), (after, true), at),
+                (Some(_), None) => self.push(Level::Breaking, at, "schema removed"),
+                (None, Some(_)) => self.push(Level::Breaking, at, "schema added"),
+                (None, None) => {}
             }
         }
     }
@@ -258,7 +266,7 @@ impl<'a> Walk<'a> {
                 (true, _) => self.push(Level::Note, &at, "added"),
                 (_, true) => self.push(Level::Note, &at, "removed"),
                 _ => {
-                    self.facts(before, after, &PARAMETER, &at);
+                    self.facts(before, after, &["schema"], &at);
                     self.slot((&before["schema"], true), (&after["schema"], true), &at);
                 }
             }
@@ -277,18 +285,33 @@ fn list(names: &BTreeSet<&str>) -> String {
 
 /// How an operation is authorised, by what the schemes are, not by what they are called.
 fn security(document: &Document, operation: &Value) -> String {
-    let needs = if operation["security"].is_null() { &document.json["security"] } else { &operation["security"] };
     let scheme = |(name, _): (&str, &Value)| {
         let scheme = &document.json["components"]["securitySchemes"][name];
         let words: Vec<&str> =
             ["type", "scheme", "in", "name"].iter().filter_map(|key| scheme[*key].as_str()).collect();
         if words.is_empty() { name.to_owned() } else { words.join(" ") }
     };
-    let ways: Vec<String> = needs
-        .as_array()
-        .into_iter()
-        .flatten()
+    let ways: Vec<String> = needs(document, operation)
         .map(|need| members(need).into_iter().map(scheme).collect::<Vec<_>>().join(" with "))
         .collect();
     if ways.is_empty() { shown(&Value::Null) } else { ways.join(" or ") }
+}
+
+/// What the schemes of an operation say beyond their kind.
+fn schemes(document: &Document, operation: &Value) -> Value {
+    let needs: Vec<(&str, &Value)> = needs(document, operation).flat_map(members).collect();
+    let scheme = |name: &str| &document.json["components"]["securitySchemes"][name];
+    let mut said = Map::new();
+    for key in ["bearerFormat", "flows", "openIdConnectUrl"] {
+        said.insert(key.to_owned(), needs.iter().filter_map(|(name, _)| scheme(name).get(key)).cloned().collect());
+    }
+    let scopes = needs.iter().flat_map(|(_, scopes)| scopes.as_array().into_iter().flatten());
+    said.insert("scopes".to_owned(), scopes.cloned().collect());
+    Value::Object(said)
+}
+
+/// The ways to authorise an operation.
+fn needs<'a>(document: &'a Document, operation: &'a Value) -> impl Iterator<Item = &'a Value> {
+    let own = operation.get("security").unwrap_or(&document.json["security"]);
+    own.as_array().into_iter().flatten()
 }

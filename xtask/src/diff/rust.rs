@@ -1,10 +1,11 @@
 //! What a schema is in the generated Rust: the names, and the types less the `Option` around them.
 
+use std::collections::BTreeMap;
+
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use serde_json::Value;
 
-use super::document::Document;
-use crate::lower;
+use super::document::{self, Document};
 
 /// What limits a string. In a request, it makes a type of its own that checks them.
 const CHECKED: [&str; 3] = ["minLength", "maxLength", "pattern"];
@@ -40,9 +41,9 @@ pub(crate) fn variant(member: &str, open: bool) -> String {
 pub(crate) fn documented(schema: &Value) -> String {
     let variants = ["oneOf", "anyOf"].into_iter().find(|key| schema[key].is_array());
     match (schema["$ref"].as_str(), schema["type"].as_str(), variants) {
-        (Some(reference), ..) => lower::last(reference).to_owned(),
+        (Some(reference), ..) => document::name(reference).to_owned(),
         (_, Some("array"), _) => format!("[{}]", documented(&schema["items"])),
-        (_, Some(kind), _) if schema["enum"].is_array() => format!("{kind} enum"),
+        (_, Some("string"), _) if schema["enum"].is_array() => "string enum".to_owned(),
         (_, Some(kind), _) => match schema["format"].as_str() {
             Some(format) => format!("{kind}({format})"),
             None => kind.to_owned(),
@@ -94,7 +95,7 @@ impl Document {
         let decimal = |schema: &&Value| schema["type"] == "string" && schema["format"] == "decimal";
         match self.target(reference).filter(decimal) {
             Some(_) => "Decimal".to_owned(),
-            None => type_name(&[lower::last(reference)]),
+            None => type_name(&[document::name(reference)]),
         }
     }
 
@@ -103,29 +104,37 @@ impl Document {
         if schema["nullable"] == true { format!("Option<{generated}>") } else { generated }
     }
 
-    /// Whether the struct of an object has a `Default`, as build.rs derives it. `open` are the structs around it.
-    pub(crate) fn has_default<'a>(&'a self, object: &'a Value, sent: bool, open: &mut Vec<&'a str>) -> bool {
+    /// Whether the struct of an object has a `Default`, as build.rs derives it. `known` is what was found of the named
+    /// ones; one that is being looked at holds itself, and has none.
+    pub(crate) fn has_default<'a>(
+        &'a self,
+        object: &'a Value,
+        sent: bool,
+        known: &mut BTreeMap<&'a str, bool>,
+    ) -> bool {
         let required =
             |name: &str| object["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
         let mut fields = object["properties"].as_object().into_iter().flatten();
         fields.all(|(name, field)| {
             self.is_option(field, required(name), field["nullable"] == true, sent)
                 || self.generated(field, "", sent).split('<').next().is_some_and(|kind| WITH_DEFAULT.contains(&kind))
-                || self.holds_default(field, sent, open)
+                || self.holds_default(field, sent, known)
         })
     }
 
     /// The same of a field that is itself a struct.
-    fn holds_default<'a>(&'a self, field: &'a Value, sent: bool, open: &mut Vec<&'a str>) -> bool {
+    fn holds_default<'a>(&'a self, field: &'a Value, sent: bool, known: &mut BTreeMap<&'a str, bool>) -> bool {
         let Some(reference) = field["$ref"].as_str() else {
-            return field["properties"].is_object() && self.has_default(field, sent, open);
+            return field["properties"].is_object() && self.has_default(field, sent, known);
         };
+        if let Some(has) = known.get(reference) {
+            return *has;
+        }
+        known.insert(reference, false);
         let target = self.target(reference).filter(|target| target["properties"].is_object());
-        let Some(target) = target.filter(|_| !open.contains(&reference)) else { return false };
-        let sent = self.sent.contains(lower::last(reference));
-        open.push(reference);
-        let has = self.has_default(target, sent, open);
-        open.pop();
+        let sent = self.sent.contains(document::name(reference));
+        let has = target.is_some_and(|target| self.has_default(target, sent, known));
+        known.insert(reference, has);
         has
     }
 

@@ -4,18 +4,16 @@ use serde_json::Value;
 
 use super::{
     change::{Level, Subject, shown},
-    document::Document,
+    document::{self, Document},
     rust,
-    walk::{Place, Walk, keys, members, renamed},
+    walk::{Place, Walk, keys, members, renamed, shape},
 };
-use crate::lower;
 
 /// What is compared on its own, limits aside; all else is compared as it is written.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 11] = [
     "$ref",
     "additionalProperties",
     "anyOf",
-    "discriminator",
     "enum",
     "format",
     "items",
@@ -42,6 +40,9 @@ const LIMITS: [(&str, Option<bool>); 13] = [
     ("pattern", None),
     ("uniqueItems", None),
 ];
+
+const TAKES_MORE: &str = "takes more";
+const REFUSES: &str = "refuses what it took";
 
 impl<'a> Walk<'a> {
     /// The named schemas that the operations did not lead to under two names.
@@ -78,8 +79,8 @@ impl<'a> Walk<'a> {
     }
 
     fn named(&mut self, old: &'a str, new: &'a str) {
-        if self.seen.insert((old, new)) {
-            let at = self.place_of(old, new);
+        let at = self.place_of(old, new);
+        if self.seen.insert((old, new, at.sent, at.quiet)) {
             self.slot((&self.old.schemas()[old], true), (&self.new.schemas()[new], true), &at);
         }
     }
@@ -120,19 +121,17 @@ impl<'a> Walk<'a> {
     fn schema(&mut self, old: &'a Value, new: &'a Value, at: &Place) {
         let known: Vec<&str> = KEYS.into_iter().chain(LIMITS.map(|(key, _)| key)).collect();
         self.facts(old, new, &known, at);
-        match (old["$ref"].as_str(), new["$ref"].as_str()) {
+        let name = |schema: &'a Value| schema["$ref"].as_str().map(document::name);
+        match (name(old), name(new)) {
             (None, None) => self.shape(old, new, at),
-            (Some(from), Some(to)) if lower::last(from) == lower::last(to) => {
-                self.named(lower::last(from), lower::last(to))
-            }
-            (Some(from), Some(to)) if self.is_renamed(lower::last(from), lower::last(to)) => {
-                let (from, to) = (lower::last(from), lower::last(to));
+            (Some(from), Some(to)) if from == to => self.named(from, to),
+            (Some(from), Some(to)) if self.is_renamed(from, to) => {
                 if self.renamed.insert(from, to).is_none() {
                     self.rename(from, to);
                 }
                 self.named(from, to);
             }
-            (from, to) if self.foreign => self.resolved(old, from, new, to, at),
+            _ if self.foreign => self.resolved(old, new, at),
             _ => {
                 let (from, to) = (rust::documented(old), rust::documented(new));
                 let was = self.old.generated(old, &at.name, at.sent.0);
@@ -146,8 +145,9 @@ impl<'a> Walk<'a> {
     /// Whether one name stands in the old document alone and the other in the new one, and neither is paired.
     fn is_renamed(&self, from: &str, to: &str) -> bool {
         let (old, new) = (self.old.schemas(), self.new.schemas());
+        let both = !old[from].is_null() && !new[to].is_null();
         let paired = self.renamed.iter().find(|(old, new)| **old == from || **new == to);
-        new[from].is_null() && old[to].is_null() && paired.is_none_or(|(old, new)| (*old, *new) == (from, to))
+        both && new[from].is_null() && old[to].is_null() && paired.is_none_or(|(old, new)| (*old, *new) == (from, to))
     }
 
     fn rename(&mut self, from: &str, to: &str) {
@@ -158,15 +158,21 @@ impl<'a> Walk<'a> {
         self.push(Level::Breaking, &at, format!("renamed? {from} -> {to}"));
     }
 
-    /// Only what it is counts where the names are not ours.
-    fn resolved(&mut self, old: &'a Value, from: Option<&'a str>, new: &'a Value, to: Option<&'a str>, at: &Place) {
-        let target = |document: &'a Document, schema, reference: Option<&'a str>| match reference {
-            Some(reference) => document.target(reference),
-            None => Some(schema),
-        };
-        let circle = from.zip(to).is_some_and(|pair| !self.seen.insert(pair));
-        if let (Some(old), Some(new), false) = (target(self.old, old, from), target(self.new, new, to), circle) {
-            self.schema(old, new, at);
+    /// Only what it is counts where the names are not ours; what it touches is ours.
+    fn resolved(&mut self, old: &'a Value, new: &'a Value, at: &Place) {
+        let (from, to) = (old["$ref"].as_str(), new["$ref"].as_str());
+        let mut at = at.clone();
+        if let Some(ours) = self.ours(from, to).map(document::name) {
+            at.name = rust::type_name(&[ours]);
+            at.rust = self.item(&format!("types::{}", at.name));
+            let sent = self.ours(self.old, self.new).sent.contains(ours);
+            at.sent = (sent, sent);
+        }
+        let circle = from.zip(to).is_some_and(|(from, to)| !self.seen.insert((from, to, at.sent, at.quiet)));
+        match (self.old.behind(old), self.new.behind(new)) {
+            (Some(old), Some(new)) if !circle => self.schema(old, new, &at),
+            (Some(_), Some(_)) => {}
+            _ => self.leave_out("references out of the document"),
         }
     }
 
@@ -198,17 +204,16 @@ impl<'a> Walk<'a> {
     /// A value that was taken and is refused now breaks its sender. An answer loses its limits when it is lowered.
     fn limits(&mut self, old: &Value, new: &Value, at: &Place) {
         for (key, greater_takes_more) in LIMITS {
-            let value = |schema: &Value| if schema[key] == false { Value::Null } else { schema[key].clone() };
-            let (before, after) = (value(old), value(new));
-            if before == after {
+            let (before, after) = (limit(old, key), limit(new, key));
+            if before == after || (before.is_f64() != after.is_f64() && before.as_f64() == after.as_f64()) {
                 continue;
             }
             let greater = after.as_f64() > before.as_f64();
             let looser = after.is_null() || (!before.is_null() && greater_takes_more == Some(greater));
             let (level, why) = match (at.is_sent(), looser) {
                 (false, _) => (Level::Note, "answers are read without limits"),
-                (true, true) => (Level::Addition, "takes more"),
-                (true, false) => (Level::Breaking, "refuses what it took"),
+                (true, true) => (Level::Addition, TAKES_MORE),
+                (true, false) => (Level::Breaking, REFUSES),
             };
             self.push(level, at, format!("{key} {} -> {}: {why}", shown(&before), shown(&after)));
         }
@@ -217,14 +222,20 @@ impl<'a> Walk<'a> {
     /// A member that goes takes its variant along. One that comes is an addition also to a closed enum, which only
     /// requests have: callers make its values, and whoever matches on their own requests is told by the compiler.
     fn members(&mut self, old: &'a Value, new: &'a Value, at: &Place) {
+        let (before, after) = (&old["enum"], &new["enum"]);
+        if before.is_null() != after.is_null() {
+            let (level, why) = if after.is_null() { (Level::Addition, TAKES_MORE) } else { (Level::Breaking, REFUSES) };
+            return self.push(level, at, format!("enum {} -> {}: {why}", shown(before), shown(after)));
+        }
         let values = |schema: &'a Value| schema["enum"].as_array().into_iter().flatten();
         let open = old["x-open"] == true || new["x-open"] == true;
         for (level, what, members, others) in
             [(Level::Breaking, "removed", old, new), (Level::Addition, "added", new, old)]
         {
             for member in values(members).filter(|member| !values(others).any(|other| other == *member)) {
-                let variant = rust::variant(member.as_str().unwrap_or_default(), open);
-                let at = Place { rust: self.item(&format!("types::{}::{variant}", at.name)), ..at.clone() };
+                let variant = member.as_str().map(|member| rust::variant(member, open));
+                let item = variant.map(|variant| self.item(&format!("types::{}::{variant}", at.name)));
+                let at = Place { rust: item.unwrap_or_else(|| at.rust.clone()), ..at.clone() };
                 self.push(level, &at, format!("member {} {what}", shown(member)));
             }
         }
@@ -234,10 +245,8 @@ impl<'a> Walk<'a> {
         let (before, after) = (&old["properties"], &new["properties"]);
         let gone: Vec<&str> = keys(before).difference(&keys(after)).copied().collect();
         let came: Vec<&str> = keys(after).difference(&keys(before)).copied().collect();
-        let pairs = renamed(
-            gone.iter().map(|name| (*name, before[name].clone())),
-            came.iter().map(|name| (*name, after[name].clone())),
-        );
+        let pairs =
+            renamed(gone.iter().map(|name| (*name, &before[name])), came.iter().map(|name| (*name, &after[name])));
         for name in &gone {
             let text = match pairs.get(name) {
                 Some(to) => format!("renamed? {name} -> {to}"),
@@ -260,8 +269,8 @@ impl<'a> Walk<'a> {
                 self.slot((property, requires(old, name)), (&after[to], requires(new, to)), &at);
             }
         }
-        let has_default = |document: &'a Document, schema, sent| document.has_default(schema, sent, &mut Vec::new());
-        match (has_default(self.old, old, at.sent.0), has_default(self.new, new, at.sent.1)) {
+        let had_default = self.old.has_default(old, at.sent.0, &mut self.defaults.0);
+        match (had_default, self.new.has_default(new, at.sent.1, &mut self.defaults.1)) {
             _ if self.foreign => {}
             (true, false) => self.push(Level::Breaking, at, "no `Default` any more"),
             (false, true) => self.push(Level::Addition, at, "has a `Default`"),
@@ -289,31 +298,43 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The generated enum of `oneOf` and `anyOf` is closed: one more variant in an answer is one more to match.
+    /// Variants pair by what is written, else by what that leads to. The generated enum of `oneOf` and `anyOf` is closed:
+    /// one more variant in an answer is one more to match.
     fn variants(&mut self, old: &'a Value, new: &'a Value, at: &Place) {
         let all = |schema: &'a Value| -> Vec<&'a Value> {
             ["oneOf", "anyOf"].iter().filter_map(|key| schema[*key].as_array()).flatten().collect()
         };
-        let (mut before, mut after) = (all(old), all(new));
-        before.retain(|variant| match after.iter().position(|other| other == variant) {
-            Some(same) => {
-                after.remove(same);
-                false
+        let (mut gone, mut came) = (all(old), all(new));
+        let by: [fn(&Document, &Value) -> String; 2] =
+            [|_, variant| shape(variant), |document, variant| document.behind(variant).map(shape).unwrap_or_default()];
+        for key in by {
+            for variant in std::mem::take(&mut gone) {
+                let written = key(self.old, variant);
+                match came.iter().position(|other| key(self.new, other) == written) {
+                    Some(same) => self.slot((variant, true), (came.remove(same), true), at),
+                    None => gone.push(variant),
+                }
             }
-            None => true,
-        });
-        if let (true, ([before], [after])) = (self.foreign, (before.as_slice(), after.as_slice())) {
+        }
+        if let (true, ([before], [after])) = (self.foreign, (gone.as_slice(), came.as_slice())) {
             return self.slot((before, true), (after, true), at);
         }
         let level = if at.is_sent() { Level::Addition } else { Level::Breaking };
-        for (level, what, variant) in before
+        for (level, what, variant) in gone
             .into_iter()
             .map(|variant| (Level::Breaking, "removed", variant))
-            .chain(after.into_iter().map(|variant| (level, "added", variant)))
+            .chain(came.into_iter().map(|variant| (level, "added", variant)))
         {
             self.push(level, at, format!("variant {} {what}", rust::documented(variant)));
         }
     }
+}
+
+/// A limit; nothing, if all keep to it.
+fn limit(schema: &Value, key: &str) -> Value {
+    let value = &schema[key];
+    let none = *value == false || (*value == 0 && ["minItems", "minLength", "minProperties"].contains(&key));
+    if none { Value::Null } else { value.clone() }
 }
 
 fn requires(schema: &Value, field: &str) -> bool {

@@ -1,6 +1,7 @@
 //! What each change of a document is called, from the words on the command line to the last line.
 
 use std::{
+    collections::BTreeMap,
     fs,
     process::{Command, ExitCode},
 };
@@ -8,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    between,
+    Changes, between,
     change::Level,
     command, compare,
     document::{Document, parse, read},
@@ -52,7 +53,7 @@ fn the_types_told_are_those_generated() {
                 assert!(snapshot.contains(&variant), "{vendor}: {name}: {variant}");
             }
             if schema["properties"].is_object() {
-                let default = document.has_default(schema, document.sent.contains(name), &mut Vec::new());
+                let default = document.has_default(schema, document.sent.contains(name), &mut BTreeMap::new());
                 let default = if default { ": Default" } else { "" };
                 let heading = format!("\npub struct types::{}{default}\n", rust::type_name(&[name]));
                 let block = snapshot.split_once(&heading).map(|(_, block)| block);
@@ -306,10 +307,190 @@ fn a_change_of_a_call_is_told() {
         ),
         ("schemas: {Sent:", "schemas: {More: {type: string}, Sent:", "addition added"),
         ("Answered", "Told", "breaking renamed? Answered -> Told"),
+        ("schema: {$ref: '#/components/schemas/Sent'}", "", "breaking body: schema removed"),
+        ("schema: {$ref: '#/components/schemas/Answered'}", "", "breaking 200: schema removed"),
+        (
+            "'#/components/schemas/Answered'",
+            "'other.yaml#/Answered'",
+            "breaking 200: type Answered -> other.yaml#/Answered: Answered -> OtherYamlAnswered",
+        ),
+        ("{Retry-After: {", "{Retry-After: {required: true, ", "note 200 header Retry-After: required none -> true"),
+        ("in: query,", "in: query, explode: false,", "note query page: explode none -> false"),
+        (
+            "    post:",
+            "    servers: [{url: /a}]\n    post:",
+            "note servers none -> [{\"url\":\"/a\"}]: the client's own is written by hand",
+        ),
+        ("    post:", "    head: {responses: {}}\n    post:", "addition added: HEAD /things/{thing}"),
+        ("bearer}", "bearer, bearerFormat: JWT}", r#"note bearerFormat [] -> ["JWT"]"#),
+        ("security: [{key: []}]", "security: [{key: [write]}]", r#"note scopes [] -> ["write"]"#),
     ];
     for (from, to, expected) in cases {
         assert_eq!(edited(from, to).join("\n"), expected);
     }
+}
+
+/// `TALK` with something else in place of the `Sent`, and with schemas to refer to.
+fn sending(version: &str, schema: &str) -> String {
+    let schemas = "
+    Base: {type: object, properties: {a: {type: string}}}
+    Twin: {type: object, properties: {a: {type: string}}}
+    Name: {type: string, maxLength: 9}
+    Alias: {description: a, allOf: [{$ref: '#/components/schemas/Name'}]}";
+    let sent = format!("\n    Sent: {schema}{schemas}\n    Answered: {{type: object}}\n");
+    TALK.replace("3.0.3", version).replace("{Sent: {type: object}, Answered: {type: object}}", &sent)
+}
+
+#[test]
+fn nothing_that_a_schema_says_is_lost() {
+    let base = "$ref: '#/components/schemas/Base'";
+    let name = "$ref: '#/components/schemas/Name'";
+    let twin = "$ref: '#/components/schemas/Twin'";
+    let field = |schema: &str| format!("{{type: object, properties: {{n: {schema}}}}}");
+    let cases = [
+        // Beside a reference.
+        (
+            "3.0.3",
+            format!("{{allOf: [{{{base}}}]}}"),
+            format!("{{allOf: [{{{base}}}, {{required: [a]}}]}}"),
+            "breaking type Base -> object: Base -> struct Sent [types::Sent]",
+        ),
+        (
+            "3.0.3",
+            field(&format!("{{allOf: [{{{name}}}], description: a}}")),
+            field(&format!("{{allOf: [{{{name}}}], nullable: true}}")),
+            "note n: description \"a\" -> none [types::Sent.n]\n\
+             note n: may be null now: Option<Name> still [types::Sent.n]",
+        ),
+        (
+            "3.1.0",
+            field(&format!("{{{name}, maxLength: 8}}")),
+            field(&format!("{{{name}, maxLength: 3}}")),
+            "breaking n: maxLength 8 -> 3: refuses what it took [types::Sent.n]",
+        ),
+        (
+            "3.1.0",
+            field(&format!("{{anyOf: [{{{base}, description: a}}, {{type: 'null'}}]}}")),
+            field(&format!("{{{base}, description: b}}")),
+            "note n: description \"a\" -> \"b\" [types::Sent.n]\n\
+             note n: never null now: Option<Base> still [types::Sent.n]",
+        ),
+        (
+            "3.0.3",
+            field("{type: string, maxLength: 4}"),
+            field("{allOf: [{$ref: '#/components/schemas/Alias'}], maxLength: 3}"),
+            "breaking n: maxLength 4 -> 3: refuses what it took [types::Sent.n]\n\
+             breaking type String -> Name [types::Name]\n\
+             note n: description none -> \"a\" [types::Sent.n]",
+        ),
+        (
+            "3.1.0",
+            format!("{{{base}, allOf: [{{properties: {{b: {{type: string}}}}}}]}}"),
+            format!("{{{base}, allOf: [{{properties: {{b: {{type: integer}}}}}}]}}"),
+            "breaking b: type string -> integer: String -> i64 [types::Sent.b]",
+        ),
+        (
+            "3.1.0",
+            format!("{{allOf: [{{{base}}}], oneOf: [{{type: object, properties: {{b: {{}}}}}}, {{type: 'null'}}]}}"),
+            format!("{{allOf: [{{{base}}}], oneOf: [{{type: object, properties: {{c: {{}}}}}}, {{type: 'null'}}]}}"),
+            "breaking b: renamed? b -> c [types::Sent.b]",
+        ),
+        // Limits, whichever is the tighter.
+        (
+            "3.1.0",
+            "{type: integer, minimum: 10, exclusiveMinimum: 5}".to_owned(),
+            "{type: integer, minimum: 8, exclusiveMinimum: 5}".to_owned(),
+            "addition minimum 10 -> 8: takes more [types::Sent]",
+        ),
+        (
+            "3.1.0",
+            "{type: integer, maximum: 10, exclusiveMaximum: 8}".to_owned(),
+            "{type: integer, maximum: 9, exclusiveMaximum: 7}".to_owned(),
+            "breaking maximum 8 -> 7: refuses what it took [types::Sent]",
+        ),
+        ("3.0.3", "{type: array, items: {}}".to_owned(), "{type: array, items: {}, minItems: 0}".to_owned(), ""),
+        (
+            "3.0.3",
+            "{type: string}".to_owned(),
+            "{type: string, minLength: 0}".to_owned(),
+            "breaking type String -> Sent [types::Sent]",
+        ),
+        (
+            "3.0.3",
+            "{type: number, minimum: 2.0}".to_owned(),
+            "{type: integer, minimum: 2}".to_owned(),
+            "breaking type number -> integer: f64 -> i64 [types::Sent]",
+        ),
+        // Members that are no variants.
+        (
+            "3.0.3",
+            field("{type: integer}"),
+            field("{type: integer, enum: [1, 2]}"),
+            "breaking n: enum none -> [1,2]: refuses what it took [types::Sent.n]",
+        ),
+        (
+            "3.0.3",
+            field("{type: integer, enum: [1, 2]}"),
+            field("{type: integer}"),
+            "addition n: enum [1,2] -> none: takes more [types::Sent.n]",
+        ),
+        (
+            "3.0.3",
+            field("{type: integer, enum: [1]}"),
+            field("{type: integer, enum: [1, 2]}"),
+            "addition n: member 2 added [types::Sent.n]",
+        ),
+        // Variants.
+        (
+            "3.0.3",
+            format!("{{oneOf: [{{{base}}}, {{type: object, properties: {{title: {{description: a}}}}}}]}}"),
+            format!("{{oneOf: [{{{base}}}, {{type: object, properties: {{title: {{description: b}}}}}}]}}"),
+            "note title: description \"a\" -> \"b\" [types::Sent.title]",
+        ),
+        (
+            "3.0.3",
+            format!("{{oneOf: [{{{base}}}, {{type: object, properties: {{title: {{}}}}}}]}}"),
+            format!("{{oneOf: [{{{base}}}, {{type: object, properties: {{example: {{}}}}}}]}}"),
+            "breaking variant object removed [types::Sent]\naddition variant object added [types::Sent]",
+        ),
+        ("3.0.3", format!("{{oneOf: [{{{base}}}, {{{twin}}}]}}"), format!("{{oneOf: [{{{twin}}}, {{{base}}}]}}"), ""),
+        (
+            "3.0.3",
+            format!("{{oneOf: [{{{base}}}, {{{name}}}], discriminator: {{propertyName: a}}}}"),
+            format!("{{oneOf: [{{{base}}}, {{{name}}}], discriminator: {{propertyName: b}}}}"),
+            r#"note discriminator {"propertyName":"a"} -> {"propertyName":"b"} [types::Sent]"#,
+        ),
+        // What is nothing, and what is not.
+        ("3.0.3", "{type: object}".to_owned(), "{type: object, deprecated: false, required: []}".to_owned(), ""),
+        (
+            "3.0.3",
+            field("{type: boolean}"),
+            field("{type: boolean, default: false}"),
+            "note n: default none -> false [types::Sent.n]",
+        ),
+        // What 3.0 has no word for.
+        ("3.1.0", "{prefixItems: [{}]}".to_owned(), "{prefixItems: [{}]}".to_owned(), ""),
+        (
+            "3.1.0",
+            "{patternProperties: {a: {}}, properties: {b: {contentEncoding: base64}}}".to_owned(),
+            "{patternProperties: {b: {}}, properties: {b: {}}}".to_owned(),
+            "not compared: 1 contentEncoding, 1 patternProperties",
+        ),
+    ];
+    for (version, old, new, expected) in cases {
+        let changes = compare(&document(&sending(version, &old)), &document(&sending(version, &new)), "");
+        assert_eq!(listed(&changes), expected, "{old} -> {new}");
+    }
+}
+
+/// Each change with its item, and what is not compared.
+fn listed(changes: &Changes) -> String {
+    let mut all: Vec<_> = changes.all.iter().collect();
+    all.sort_by_key(|change| (change.level, &change.text));
+    let lines = all.into_iter().map(|change| format!("{} {} [{}]", change.level.word(), change.text, change.rust));
+    let text = changes.text();
+    let left_out = text.lines().filter(|line| line.starts_with("not compared: ")).map(str::to_owned);
+    lines.chain(left_out).collect::<Vec<_>>().join("\n")
 }
 
 /// `TALK` as the vendor might write it, in 3.1: other names, the server's path in the paths, types in lists.
@@ -369,7 +550,7 @@ fn a_vendors_own_document_is_compared_by_what_it_says_of_the_wire() {
     document
       note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
 
-    not compared, for one document alone is curated: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
+    not compared: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
     0 breaking, 0 additions, 1 note
     "#);
     let changed = VENDOR.replace("[string, 'null']", "integer").replace("format: uuid", "format: date");
@@ -384,11 +565,97 @@ fn a_vendors_own_document_is_compared_by_what_it_says_of_the_wire() {
     document
       note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
 
-    not compared, for one document alone is curated: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
+    not compared: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
     2 breaking, 0 additions, 2 notes
     "#);
     let back = compare(&document(VENDOR), &document(&curated()), "");
     assert_eq!((back.counts().as_str(), back.breaking()), ("0 breaking, 0 additions, 1 note", false));
+}
+
+/// What the vendor's own document is told as, which is a curated one less its marks, edited.
+fn foreign(curated: &str, edits: &[(&str, &str)]) -> String {
+    let mut vendor = curated.replace("      x-replay: keyed\n", "");
+    for (from, to) in edits {
+        assert!(vendor.contains(from), "{from}");
+        vendor = vendor.replace(from, to);
+    }
+    let listed = listed(&compare(&document(curated), &document(&vendor), ""));
+    listed.lines().filter(|line| !line.starts_with("not compared: ")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_call_that_is_elsewhere_at_the_vendor_breaks() {
+    let moved = "breaking moved POST /things/{thing} -> ";
+    let told = |to: &str| format!("{moved}{to}: one of them is not there [raw::Client::send_thing]");
+    assert_eq!(foreign(TALK, &[("/things/{thing}", "/items/{thing}")]), told("POST /items/{thing}"));
+    assert_eq!(foreign(TALK, &[("post:", "put:")]), told("PUT /things/{thing}"));
+    let base = [("/things/{thing}", "/v1/things/{id}"), ("example.com/v1", "example.com"), ("name: thing", "name: id")];
+    assert!(foreign(TALK, &base).starts_with("note servers "), "{}", foreign(TALK, &base));
+}
+
+#[test]
+fn what_differs_at_the_vendor_touches_our_items() {
+    let ours = sending("3.0.3", "{type: object, properties: {n: {type: string, maxLength: 9}}}");
+    let inline = "schema: {type: object, properties: {n: {type: string, maxLength: 3}}}";
+    let told = foreign(&ours, &[("schema: {$ref: '#/components/schemas/Sent'}", inline)]);
+    assert_eq!(told, "breaking body.n: maxLength 9 -> 3: refuses what it took [types::Sent.n]");
+
+    // What is both sent and answered counts as sent.
+    let name = "{type: object, properties: {n: {$ref: '#/components/schemas/Name'}}}";
+    let both = sending("3.0.3", name).replace("Answered: {type: object}", &format!("Answered: {name}"));
+    let inline = "Answered: {type: object, properties: {n: {type: string, maxLength: 8}}}";
+    let told = foreign(&both, &[(&format!("Answered: {name}"), inline)]);
+    assert_eq!(told, "breaking n: maxLength 9 -> 8: refuses what it took [types::Name]");
+
+    let variants =
+        sending("3.0.3", "{oneOf: [{$ref: '#/components/schemas/Base'}, {$ref: '#/components/schemas/Name'}]}");
+    let names = [("Base", "BaseDto"), ("Name", "NameDto")];
+    assert_eq!(foreign(&variants, &names), "");
+    let inline = [("{$ref: '#/components/schemas/Name'}", "{type: string, maxLength: 9}")];
+    assert_eq!(foreign(&variants, &inline), "");
+}
+
+/// What is answered first may be sent after, by another name for the same.
+#[test]
+fn a_pair_met_in_an_error_is_compared_where_it_counts() {
+    let ours = TALK
+        .replace("{description: none}", "{description: no, content: {application/json: {schema: {$ref: '#/components/schemas/A'}}}}")
+        .replace("{type: object}, Answered: {type: object}", "{type: object}, Answered: {type: object, properties: {a: {$ref: '#/components/schemas/A'}}}, A: {type: object, properties: {n: {type: string}}}");
+    let other = |to: &str| {
+        format!(
+            "A: {{type: object, properties: {{n: {{type: string}}}}}}, Other: {{type: object, properties: {{n: {{type: {to}}}}}}}"
+        )
+    };
+    let a = "A: {type: object, properties: {n: {type: string}}}";
+    let told = foreign(&ours, &[(a, &other("integer")), ("schemas/A'", "schemas/Other'")]);
+    assert!(told.contains("breaking a.n: type string -> integer: String -> i64 [types::A.n]"), "{told}");
+    assert!(told.contains("note 404.n: type string -> integer: String -> i64 [types::A.n]"), "{told}");
+}
+
+/// Some take a minute, or all of the stack, where each schema is looked at each time that it is met.
+#[test]
+fn many_schemas_are_no_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |count: usize, schema: fn(usize) -> String, last: &str| {
+        let schemas: String = (0..count).map(|at| format!("\n    S{at}: {}", schema(at + 1))).collect();
+        sending("3.0.3", &format!("{{$ref: '#/components/schemas/S0'}}{schemas}\n    S{count}: {last}"))
+    };
+    let chain = |to| format!("{{type: object, properties: {{a: {{$ref: '#/components/schemas/S{to}'}}}}}}");
+    let fields = |to| {
+        let field = format!("{{$ref: '#/components/schemas/S{to}'}}");
+        format!("{{type: object, required: [a, b], properties: {{a: {field}, b: {field}}}}}")
+    };
+    let parts =
+        |to| format!("{{allOf: [{{$ref: '#/components/schemas/S{to}'}}, {{$ref: '#/components/schemas/S{to}'}}]}}");
+    let cases = [(2000, chain as fn(usize) -> String), (40, fields), (40, parts)];
+    for (count, schema) in cases {
+        for (name, field) in [("old", "z"), ("new", "y")] {
+            let last = format!("{{type: object, properties: {{{field}: {{}}}}}}");
+            fs::write(folder.path().join(name), of(count, schema, &last)).unwrap();
+        }
+        let text = between(folder.path(), "old", "new").unwrap().text();
+        assert!(text.contains("z: renamed? z -> y"), "{text}");
+    }
 }
 
 #[test]

@@ -8,6 +8,10 @@ use super::{
     change::{Change, Changes, Level, Subject, difference},
     document::Document,
 };
+use crate::lower;
+
+/// Two references, whether a caller sends what they lead to, and whether it reaches one at all.
+pub(super) type Seen<'a> = (&'a str, &'a str, (bool, bool), bool);
 
 /// Two documents on their way to a list of changes.
 pub(super) struct Walk<'a> {
@@ -20,7 +24,9 @@ pub(super) struct Walk<'a> {
     /// The schemas that bear another name now, old to new.
     pub(super) renamed: BTreeMap<&'a str, &'a str>,
     /// The pairs of schemas that were compared, so that a circle ends.
-    pub(super) seen: BTreeSet<(&'a str, &'a str)>,
+    pub(super) seen: BTreeSet<Seen<'a>>,
+    /// Whether the named structs have a `Default`, old and new.
+    pub(super) defaults: (BTreeMap<&'a str, bool>, BTreeMap<&'a str, bool>),
     pub(super) changes: Changes,
 }
 
@@ -56,8 +62,8 @@ impl Place {
 impl<'a> Walk<'a> {
     pub(super) fn new(old: &'a Document, new: &'a Document, module: &'a str) -> Self {
         let foreign = old.curated != new.curated;
-        let (renamed, seen, changes) = (BTreeMap::new(), BTreeSet::new(), Changes::default());
-        Self { old, new, module, foreign, renamed, seen, changes }
+        let (renamed, seen, defaults, changes) = Default::default();
+        Self { old, new, module, foreign, renamed, seen, defaults, changes }
     }
 
     /// Whichever of the two is of the curated document, whose names are those of the generated code.
@@ -98,6 +104,11 @@ impl<'a> Walk<'a> {
         let known = if self.foreign { &["version", "title", "contact", "license", "termsOfService"][..] } else { &[] };
         self.facts(&urls(self.old), &urls(self.new), &[], &at);
         self.facts(&self.old.json["info"], &self.new.json["info"], known, &at);
+        let (before, after) = (&self.old.lost, &self.new.lost);
+        let places: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for place in places.into_iter().filter(|place| before.get(*place) != after.get(*place)) {
+            self.leave_out(lower::last(place));
+        }
     }
 
     /// Whatever two things say that has no comparison of its own: texts, marks, defaults, and keys not thought of.
@@ -105,7 +116,7 @@ impl<'a> Walk<'a> {
         for key in keys(old).union(&keys(new)).filter(|key| !known.contains(key)) {
             let (before, after) = (&old[key], &new[key]);
             let difference = difference(before, after);
-            if before == after || difference.is_empty() || (is_unset(before) && is_unset(after)) {
+            if before == after || difference.is_empty() || (is_unset(key, before) && is_unset(key, after)) {
                 continue;
             }
             let text = ["description", "summary", "title", "example", "examples", "externalDocs", "tags"].contains(key);
@@ -134,9 +145,11 @@ fn weight(key: &str, old: &Value, new: &Value, sent: bool) -> (Level, &'static s
 }
 
 /// Absent, or what absent means.
-fn is_unset(value: &Value) -> bool {
+pub(super) fn is_unset(key: &str, value: &Value) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => true,
+        Value::Null => true,
+        _ if ["default", "explode"].contains(&key) => false,
+        Value::Bool(set) => !set,
         Value::Array(values) => values.is_empty(),
         Value::Object(members) => members.is_empty(),
         _ => false,
@@ -157,8 +170,8 @@ pub(super) fn keys(object: &Value) -> BTreeSet<&str> {
 
 /// What went and came with one shape alone on either side: most likely the same thing under another name.
 pub(super) fn renamed<'a>(
-    gone: impl Iterator<Item = (&'a str, Value)>,
-    came: impl Iterator<Item = (&'a str, Value)>,
+    gone: impl Iterator<Item = (&'a str, &'a Value)>,
+    came: impl Iterator<Item = (&'a str, &'a Value)>,
 ) -> BTreeMap<&'a str, &'a str> {
     let mut shapes: BTreeMap<String, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
     for (name, schema) in gone {
@@ -174,12 +187,22 @@ pub(super) fn renamed<'a>(
     pairs.collect()
 }
 
-/// A schema less its texts and marks.
-fn shape(mut schema: Value) -> String {
-    if let Value::Object(members) = &mut schema {
-        members.retain(|key, _| !key.starts_with("x-") && !["description", "example", "title"].contains(&key.as_str()));
+/// A schema less its texts and marks, and those of the schemas inside.
+pub(super) fn shape(schema: &Value) -> String {
+    let mark = |key: &str| key.starts_with("x-") || ["description", "example", "title"].contains(&key);
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match schema {
+        Value::Object(_) => {
+            let facts = members(schema).into_iter().filter(|(key, _)| !mark(key)).map(|(key, value)| match key {
+                "properties" => {
+                    let fields = members(value).into_iter().map(|(name, field)| format!("{name}: {}", shape(field)));
+                    format!("{key}: {{{}}}", joined(fields.collect()))
+                }
+                _ => format!("{key}: {}", shape(value)),
+            });
+            format!("{{{}}}", joined(facts.collect()))
+        }
+        Value::Array(values) => format!("[{}]", joined(values.iter().map(shape).collect())),
+        value => value.to_string(),
     }
-    let mut parts: Vec<String> = members(&schema).iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    parts.sort();
-    parts.join(", ")
 }
