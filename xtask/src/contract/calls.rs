@@ -1,14 +1,13 @@
 //! Every call that the tests make, shown to Prism's mock, which answers with a problem what the spec does not allow.
 //!
-//! The tests run with a proxy in their environment, so nothing of this is in them. That they pass is not asked here: one
-//! that wants a connection to be refused cannot have that through a proxy.
+//! The tests run with a proxy in their environment, so nothing of this is in them. They have to pass, and to call each
+//! operation: what was not sent was not looked at.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::File,
+    collections::BTreeSet,
+    fs::{self, File},
     io::{self, Read},
     net::SocketAddr,
-    process::Stdio,
 };
 
 use openapiv3::OpenAPI;
@@ -18,7 +17,12 @@ use super::{
     FOLDER, Server,
     recorder::{Call, Recorder},
 };
-use crate::{Result, ci::FEATURES, lower, program, root, run, shown};
+use crate::{
+    Result,
+    ci::FEATURES,
+    lower::{self, Entry},
+    program, root, run, shown,
+};
 
 /// The type of Prism's answer where an answer is at fault, and not only a request.
 const OWN_FAULT: &str = "https://stoplight.io/prism/errors#VIOLATIONS";
@@ -27,54 +31,123 @@ const OWN_FAULT: &str = "https://stoplight.io/prism/errors#VIOLATIONS";
 /// operation is inferred, and the test sets another.
 const OTHER_DISPATCH: [&str; 2] = ["/booking-batches/", "/booking"];
 
-/// Records the calls of all tests, and shows each kind of them to Prism.
+/// How the tests are run.
+const TESTS: [&str; 6] = ["test", "--quiet", "--features", FEATURES, "--test", "it"];
+/// What they say.
+const LOG: &str = "target/contract/tests.log";
+
+/// Where the sandbox has the files that its answers lead to. They are of no spec.
+const FILES: &str = "/files/";
+
+/// Tests of what a proxy hides. It accepts the connection that is to be refused; and it ends each connection after a
+/// call, where a page is fetched ahead of the reader on the one that is there.
+const NOT_BEHIND_A_PROXY: [&str; 4] = [
+    "wire::pages::pages_that_are_dropped_ask_for_nothing_more",
+    "wire::pages::the_next_page_is_fetched_while_this_one_is_used_and_no_further",
+    "wire::replay::what_cannot_reach_the_vendor_was_not_sent",
+    "wire::replay::what_did_not_reach_the_vendor_is_repeated_in_every_class",
+];
+
+/// Operations that no test calls. All but the first are of no use to the facade: the generated clients alone have them.
+/// The first gives up a booking batch that was filled and not dispatched, and the tests run into no such batch.
+const UNCALLED: [(&str, &[&str]); 3] = [
+    ("smartsend", &["cancel_booking_batch"]),
+    (
+        "xps",
+        &[
+            "list_services",
+            "add_quotes",
+            "remove_quote",
+            "delete_batch",
+            "get_batch_errors",
+            "list_shipments",
+            "book_shipment",
+            "void_shipment",
+            "search_shipments",
+            "get_label_in_format",
+            "get_labels",
+        ],
+    ),
+    ("deftship", &["add_batch_items", "get_parcel", "merge_labels", "get_balance", "validate_address"]),
+];
+
+/// Headers that are new with almost every call.
+const MARKS: [&str; 2] = ["request-id", "idempotency-key"];
+
+/// Records the calls of all tests, and shows them to Prism.
 pub(super) fn all(prism: &str) -> Result {
     let recorder = Recorder::start().map_err(|error| format!("a port to record at: {error}"))?;
     record(&recorder)?;
     let calls: Vec<Call> = recorder.calls().into_iter().filter(is_of_api).collect();
     let mut problems = Vec::new();
     for vendor in lower::VENDORS {
-        let spec = super::read(vendor)?;
-        let calls = calls.iter().filter(|call| self::vendor(call) == vendor).cloned();
-        let calls: Vec<Call> = calls.map(|call| below_base(call, &spec)).collect();
-        let kinds = kinds(&calls);
-        if kinds.is_empty() {
-            return Err(format!("{vendor}: the tests made no call that could be recorded"));
-        }
-        let mock = Server::prism(
-            program(prism, &["mock", &super::for_prism(vendor)?, "--errors"]),
-            &format!("{FOLDER}/{vendor}-mock.log"),
-        )?;
-        let found: Vec<String> = kinds.iter().filter_map(|call| problem(call, mock.address)).collect();
-        let (calls, kinds, wrong) = (calls.len(), kinds.len(), found.len());
-        eprintln!("{vendor}: the tests make {calls} calls of {kinds} kinds, {wrong} of them against the spec");
-        problems.extend(found);
+        let calls: Vec<&Call> = calls.iter().filter(|call| self::vendor(call) == vendor).collect();
+        problems.extend(against_spec(prism, vendor, &calls)?);
     }
     if problems.is_empty() { Ok(()) } else { Err(format!("against the specs:\n  {}", problems.join("\n  "))) }
 }
 
-/// Runs the tests of the clients and of the command.
+/// What is wrong with the calls to a vendor: those against its spec, and the operations that none is of.
+fn against_spec(prism: &str, vendor: &str, calls: &[&Call]) -> Result<Vec<String>> {
+    let spec = super::read(vendor)?;
+    let distinct: BTreeSet<Call> = calls.iter().map(|&call| plain(below_base(call.clone(), &spec))).collect();
+    let mock = Server::prism(
+        program(prism, &["mock", &super::for_prism(vendor)?, "--errors"]),
+        &format!("{FOLDER}/{vendor}-mock.log"),
+    )?;
+    let mut found: Vec<String> = distinct.iter().filter_map(|call| problem(call, mock.address)).collect();
+    let (calls, kinds, wrong) = (calls.len(), distinct.len(), found.len());
+    eprintln!("{vendor}: the tests make {calls} calls, {kinds} of them distinct, {wrong} of these against the spec");
+    found.extend(uncalled(vendor, &spec, &distinct));
+    Ok(found)
+}
+
+/// Runs the tests of the clients and of the command. One that has little time may miss it here, beside the others and
+/// behind the proxy: by itself it has to pass.
 fn record(recorder: &Recorder) -> Result {
-    let tests = ["test", "--quiet", "--features", FEATURES, "--test", "it"];
-    run(program("cargo", &tests).arg("--no-run"))?;
-    let log = format!("{FOLDER}/tests.log");
-    let file = File::create(root().join(&log)).map_err(|error| format!("{log}: {error}"))?;
-    let mut command = program("cargo", &tests);
+    run(program("cargo", &TESTS).arg("--no-run"))?;
+    let skipped: Vec<&str> = NOT_BEHIND_A_PROXY.iter().flat_map(|test| ["--skip", test]).collect();
+    let failed = test(recorder, &skipped)?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let again: Vec<&str> = ["--test-threads", "1"].into_iter().chain(failed.iter().map(String::as_str)).collect();
+    let failed = test(recorder, &again)?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("{LOG}: behind the recorder fail\n  {}", failed.join("\n  "))) }
+}
+
+/// Runs tests behind the recorder: the names of those that failed.
+fn test(recorder: &Recorder, arguments: &[&str]) -> Result<Vec<String>> {
+    let wrong = |error: io::Error| format!("{LOG}: {error}");
+    let file = File::create(root().join(LOG)).map_err(wrong)?;
+    let mut command = program("cargo", &TESTS);
     command
+        .args(["--", "--exact"])
+        .args(arguments)
         .env("INSTA_UPDATE", "no")
         .env("HTTP_PROXY", recorder.url())
         .env_remove("NO_PROXY")
         .env_remove("no_proxy")
+        .stderr(file.try_clone().map_err(wrong)?)
         .stdout(file);
-    eprintln!("$ HTTP_PROXY={} {} > {log}", recorder.url(), shown(&command));
-    command.stderr(Stdio::null()).status().map(drop).map_err(|error| format!("cargo: {error}"))
+    eprintln!("$ HTTP_PROXY={} {} > {LOG}", recorder.url(), shown(&command));
+    let status = command.status().map_err(|error| format!("cargo: {error}"))?;
+    if status.success() {
+        return Ok(Vec::new());
+    }
+    // The names come last. Without them, the tests did not come to their end.
+    let said = String::from_utf8_lossy(&fs::read(root().join(LOG)).map_err(wrong)?).into_owned();
+    let Some((_, end)) = said.rsplit_once("\nfailures:\n") else {
+        let why = said.rsplit("error: ").next().unwrap_or_default().trim_end();
+        return Err(format!("{LOG}: the tests broke off: {why}"));
+    };
+    Ok(end.lines().map_while(|line| line.strip_prefix("    ")).map(str::to_owned).collect())
 }
 
-/// Whether it is a call of our client to a vendor's API. Files at signed addresses take no token.
+/// Whether it is a call to a vendor's API, as all are that go neither to a file nor to the address that a test sets.
 fn is_of_api(call: &Call) -> bool {
-    let ours = call.header("user-agent").is_some_and(|agent| agent.starts_with("shipbatch/"));
     let other = call.target.contains(OTHER_DISPATCH[0]) && call.target.ends_with(OTHER_DISPATCH[1]);
-    ours && call.header("authorization").is_some() && !other
+    !call.target.contains(FILES) && !other
 }
 
 /// The path as the spec has it: where a server puts the API is its own business.
@@ -97,59 +170,34 @@ fn vendor(call: &Call) -> &'static str {
     }
 }
 
-/// Those of the calls that have something which none before them had. A validator would say the same of the others.
-fn kinds(calls: &[Call]) -> Vec<&Call> {
-    let mut known = BTreeSet::new();
-    let is_new = |call: &&Call| {
-        let before = known.len();
-        known.extend(features(call));
-        known.len() > before
-    };
-    calls.iter().filter(is_new).collect()
-}
-
-/// What a validator looks at: where the call goes, which headers and fields are there, and what is in each field.
-fn features(call: &Call) -> BTreeSet<String> {
-    let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
-    let place = format!("{} {}?{query}", call.method, class(path));
-    let mut fields = BTreeMap::new();
-    if let Ok(body) = serde_json::from_slice(&call.body) {
-        collect("", &body, &mut fields);
-    }
-    let headers = call.headers.iter().map(|(name, _)| name.as_str());
-    let names: BTreeSet<&str> = headers.chain(fields.keys().map(String::as_str)).collect();
-    let whole = format!("{place} {names:?}");
-    let values = fields.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name} {value}")));
-    values.map(|value| format!("{place} {value}")).chain([whole]).collect()
-}
-
-/// The fields of a body, and what each holds, wherever it occurs.
-fn collect(path: &str, value: &Value, fields: &mut BTreeMap<String, BTreeSet<String>>) {
-    let kind = match value {
-        Value::Object(inner) => {
-            return inner.iter().for_each(|(name, value)| collect(&format!("{path}.{name}"), value, fields));
+/// The call less what differs each time and means nothing: the sandbox's port, and the letters and digits of the marks.
+/// The patterns of these take any letter where they take one, and any digit.
+fn plain(mut call: Call) -> Call {
+    for (name, value) in &mut call.headers {
+        match name.as_str() {
+            "host" => "localhost".clone_into(value),
+            name if MARKS.contains(&name) => *value = value.replace(|sign: char| sign.is_ascii_alphanumeric(), "0"),
+            _ => {}
         }
-        Value::Array(items) if !items.is_empty() => return items.iter().for_each(|item| collect(path, item, fields)),
-        Value::String(text) => class(text),
-        Value::Number(number) => class(&number.to_string()),
-        Value::Bool(_) | Value::Null | Value::Array(_) => value.to_string(),
-    };
-    fields.entry(path.to_owned()).or_default().insert(kind);
+    }
+    call
 }
 
-/// A text by what a pattern or a list of words sees in it: the signs and the words in small letters, not the numbers.
-fn class(text: &str) -> String {
-    let is_sign = |letter: char| !letter.is_alphanumeric();
-    let parts = text.split_inclusive(is_sign).map(|part| {
-        let word = part.trim_end_matches(is_sign);
-        let kind = match word {
-            word if word.contains(|letter: char| letter.is_ascii_digit()) => "0",
-            word if word.contains(char::is_uppercase) => "A",
-            word => word,
-        };
-        format!("{kind}{}", &part[word.len()..])
-    });
-    parts.collect()
+/// The operations that none of the calls is of, although one should be.
+fn uncalled(vendor: &str, spec: &OpenAPI, calls: &BTreeSet<Call>) -> Vec<String> {
+    let is_known = |id: &str| UNCALLED.iter().any(|(known, ids)| *known == vendor && ids.contains(&id));
+    let missing = lower::entries(spec).into_iter().filter(|entry| !calls.iter().any(|call| is_of(call, entry)));
+    let missing = missing.filter(|entry| !is_known(&entry.id));
+    missing.map(|entry| format!("{vendor}: no test calls {}", entry.id)).collect()
+}
+
+/// Whether a call is of an operation.
+fn is_of(call: &Call, operation: &Entry) -> bool {
+    let path = call.target.split('?').next().unwrap_or_default().split('/');
+    let template = operation.path.split('/');
+    call.method == operation.method
+        && path.clone().count() == template.clone().count()
+        && path.zip(template).all(|(word, part)| word == part || part.starts_with('{'))
 }
 
 /// What Prism finds wrong with a call, if anything: then it does not answer with a success. It may find fault with the
