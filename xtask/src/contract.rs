@@ -84,10 +84,11 @@ fn answers(schemathesis: &str, sandbox: &Server, vendor: &str) -> Result {
     run(program(&schemathesis, &what).args(how).current_dir(root().join(FOLDER)))
 }
 
-/// A copy of a spec that says in each enum that may be null that it may: Prism does not see it in what stands beside
-/// `allOf`. (Schemathesis does. The words of OpenAPI 3.0 leave it open.)
+/// A copy of a spec without our marks, which Prism cannot merge where `allOf` is, and then looks at nothing. And it says in
+/// each enum itself that it may be null: Prism does not see it in what stands beside `allOf`. (Schemathesis does. The words of OpenAPI 3.0 leave it open.)
 fn for_prism(vendor: &str) -> Result<String> {
     let mut copy = serde_json::to_value(read(vendor)?).map_err(|error| format!("{}: {error}", spec(vendor)))?;
+    plain(&mut copy);
     let schemas = copy["components"]["schemas"].clone();
     with_null(&mut copy, &schemas);
     let file = format!("{FOLDER}/{vendor}.json");
@@ -95,13 +96,23 @@ fn for_prism(vendor: &str) -> Result<String> {
     Ok(file)
 }
 
+fn plain(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.starts_with("x-"));
+            fields.values_mut().for_each(plain);
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        _ => {}
+    }
+}
+
 fn with_null(value: &mut Value, schemas: &Value) {
     let named = value["allOf"][0]["$ref"].as_str().map(|reference| &schemas[lower::last(reference)]);
     if value["nullable"] == true
         && let Some(mut own) = named.cloned()
-        && let Some(values) = own["enum"].as_array_mut()
+        && own["enum"].is_array()
     {
-        values.push(Value::Null);
         own["nullable"] = true.into();
         *value = own;
         return;

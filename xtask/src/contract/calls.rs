@@ -99,6 +99,7 @@ fn against_spec(prism: &str, vendor: &str, calls: &[&Call]) -> Result<Vec<String
     let (calls, kinds, wrong) = (calls.len(), distinct.len(), found.len());
     eprintln!("{vendor}: the tests make {calls} calls, {kinds} of them distinct, {wrong} of these against the spec");
     found.extend(uncalled(vendor, &spec, &distinct));
+    found.extend(unseen(vendor, &spec, &distinct, mock.address));
     Ok(found)
 }
 
@@ -189,6 +190,18 @@ fn uncalled(vendor: &str, spec: &OpenAPI, calls: &BTreeSet<Call>) -> Vec<String>
     let missing = lower::entries(spec).into_iter().filter(|entry| !calls.iter().any(|call| is_of(call, entry)));
     let missing = missing.filter(|entry| !is_known(&entry.id));
     missing.map(|entry| format!("{vendor}: no test calls {}", entry.id)).collect()
+}
+
+/// The operations whose bodies Prism does not look at: it is silent where it cannot compile a schema.
+fn unseen(vendor: &str, spec: &OpenAPI, calls: &BTreeSet<Call>, prism: SocketAddr) -> Vec<String> {
+    let is_seen = |entry: &Entry| {
+        let call = calls.iter().find(|call| !call.body.is_empty() && is_of(call, entry));
+        // A list is what no operation takes; as long as the body was, for the header says so.
+        let list = |call: &Call| format!("{:<1$}", "[]", call.body.len()).into_bytes();
+        call.is_none_or(|call| problem(&Call { body: list(call), ..call.clone() }, prism).is_some())
+    };
+    let unseen = lower::entries(spec).into_iter().filter(|entry| !is_seen(entry));
+    unseen.map(|entry| format!("{vendor}: Prism takes any body of {}", entry.id)).collect()
 }
 
 /// Whether a call is of an operation.
