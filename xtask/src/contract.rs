@@ -84,8 +84,9 @@ fn answers(schemathesis: &str, sandbox: &Server, vendor: &str) -> Result {
     run(program(&schemathesis, &what).args(how).current_dir(root().join(FOLDER)))
 }
 
-/// A copy of a spec without our marks, which Prism cannot merge where `allOf` is, and then looks at nothing. And it says in
-/// each enum itself that it may be null: Prism does not see it in what stands beside `allOf`. (Schemathesis does. The words of OpenAPI 3.0 leave it open.)
+/// A copy of a spec without extensions, which Prism cannot merge where there is an `allOf`, and then looks at nothing. And
+/// it says in each enum itself that it may be null: Prism does not see it in what stands beside `allOf`. (Schemathesis
+/// does. The words of OpenAPI 3.0 leave it open.)
 fn for_prism(vendor: &str) -> Result<String> {
     let mut copy = serde_json::to_value(read(vendor)?).map_err(|error| format!("{}: {error}", spec(vendor)))?;
     plain(&mut copy);
