@@ -225,23 +225,24 @@ impl<C: Phases> Engine<'_, C> {
             wave.plan(self.client, self.journal, &self.worker.wave).await?;
             let cost = begun.elapsed();
             self.tell(|progress| progress.ended = wave.counts());
-            if wave.open() == 0 || self.halted() || idle > IDLE_PASSES {
+            if wave.open() == 0 || self.halted() || (self.journal.is_exclusive() && idle > IDLE_PASSES) {
                 return Ok(wave.report(self.client, self.halted()));
             }
             // Machines that share the orders begin at different places, so that they seldom want the same.
-            let first = if self.journal.is_exclusive() { 0 } else { anywhere(self.asked.len()) };
+            let first = if self.journal.is_exclusive() { 0 } else { wave.anywhere() };
             let orders = orders.clone().enumerate().skip(first).chain(orders.clone().enumerate().take(first));
             let units = Units::new(&wave, orders, unit);
-            self.drive(&mut wave, units, concurrency, &mut halt).await?;
-            if self.journal.is_exclusive() {
-                idle = if wave.open() < before { 0 } else { idle + 1 };
-            } else if wave.open() > 0 && !self.halted() {
-                look = if wave.open() < before { LOOK } else { look * 2 };
-                // Whoever waits is to leave the database to those who work.
-                look = look.max(4 * cost).min(LONGEST_LOOK).min(self.worker.lease / 3);
-                if let Either::Right(_) = future::select(Box::pin(tokio::time::sleep(look)), &mut halt).await {
-                    self.halt();
-                }
+            let broke_off = self.drive(&mut wave, units, concurrency, &mut halt).await?;
+            let ended = wave.open() < before;
+            (idle, look) = if ended { (0, LOOK) } else { (idle + 1, look * 2) };
+            // Orders that a pass broke off before are to be sent.
+            if self.journal.is_exclusive() || wave.open() == 0 || self.halted() || (broke_off && ended) {
+                continue;
+            }
+            // Whoever waits is to leave the database to those who work.
+            look = look.max(4 * cost).min(LONGEST_LOOK).min(self.worker.lease / 3);
+            if let Either::Right(_) = future::select(Box::pin(tokio::time::sleep(look)), &mut halt).await {
+                self.halt();
             }
         }
     }
@@ -265,13 +266,6 @@ async fn alive<T>(journal: &Journal, worker: &Worker, work: impl Future<Output =
         Either::Left((done, _)) => done,
         Either::Right((never, _)) => never,
     }
-}
-
-/// A place in a row of so many: where is of no matter, as long as it is another for each machine.
-fn anywhere(places: usize) -> usize {
-    // The lower half of a version 7 is random.
-    let random = uuid::Uuid::now_v7().as_u64_pair().1 << 2;
-    usize::try_from(random).unwrap_or_default() % places.max(1)
 }
 
 impl<C, I> fmt::Debug for Booking<'_, C, I> {

@@ -66,7 +66,7 @@ pub(crate) use workers::Worker;
 use writes::{Queue, What, Write, Written};
 
 /// How many orders one query asks for. SQLite looks each `$n` up among all others.
-const ORDERS_PER_QUERY: usize = 500;
+pub(crate) const ORDERS_PER_QUERY: usize = 500;
 
 /// A wave's memory. Within a process, clones share it.
 #[derive(Clone)]

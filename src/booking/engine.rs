@@ -23,7 +23,7 @@ use super::{
 use crate::{
     Error, Journal, Order, OrderId, Outcome, Result,
     error::Kind,
-    journal::{Hold, Recorded, Slot, Stage, Unit, Worker},
+    journal::{Hold, ORDERS_PER_QUERY, Recorded, Slot, Stage, Unit, Worker},
     permit,
 };
 
@@ -36,6 +36,8 @@ enum End<O> {
     Ended(Vec<Ending>),
     /// The vendor found the unit too large, or one of its orders at fault.
     Halve(Load<O>),
+    /// Other workers had all of its orders.
+    Taken,
 }
 
 /// An order's end, and the hash of the payload that it is the end of.
@@ -68,18 +70,22 @@ impl<C: Phases> Engine<'_, C> {
         self.halted.store(true, Ordering::Relaxed);
     }
 
-    /// Runs the units, `concurrency` at a time, until all are done or the run is halted and what was begun is done.
+    /// Runs the units, `concurrency` at a time, until all are done or the run is halted and what was begun is done. Breaks off
+    /// where one unit after the other is found with other workers: whether it did.
     pub(super) async fn drive<I, O>(
         &self,
         wave: &mut Wave<'_>,
         mut units: Units<'_, I, O>,
         concurrency: usize,
         mut halt: impl Future<Output = ()> + Send + Unpin,
-    ) -> Result<()>
+    ) -> Result<bool>
     where
         I: Iterator<Item = (usize, O)> + Send,
         O: Borrow<Order<C::Shipment>> + Send + Sync,
     {
+        // To ask the journal for what is free takes a query for so many orders: rather that than ever more claims in vain.
+        let patience = concurrency.max(wave.open() / ORDERS_PER_QUERY);
+        let (mut taken, mut breaks_off) = (0, false);
         let mut running = FuturesUnordered::new();
         let mut halves = Vec::new();
         let mut fatal = None;
@@ -87,6 +93,7 @@ impl<C: Phases> Engine<'_, C> {
             while running.len() < concurrency && !self.halted() {
                 let task = match halves.pop() {
                     Some(half) => Ok(Some(Task::Book(half))),
+                    None if breaks_off => Ok(None),
                     None => units.next::<C>(),
                 };
                 match task {
@@ -109,7 +116,12 @@ impl<C: Phases> Engine<'_, C> {
                 }
             };
             match ended {
+                Ok(End::Taken) => {
+                    taken += 1;
+                    breaks_off |= taken >= patience;
+                }
                 Ok(End::Ended(outcomes)) => {
+                    taken = 0;
                     self.tell(|progress| {
                         outcomes.into_iter().for_each(|ending| wave.note(ending, &mut progress.ended))
                     });
@@ -124,7 +136,7 @@ impl<C: Phases> Engine<'_, C> {
                 }
             }
         }
-        fatal.map_or(Ok(()), Err)
+        fatal.map_or(Ok(breaks_off), Err)
     }
 
     /// Goes on with a unit of an earlier run, or of a worker that died.
@@ -150,7 +162,7 @@ impl<C: Phases> Engine<'_, C> {
     async fn book<O: Borrow<Order<C::Shipment>> + Send + Sync>(&self, load: Load<O>) -> Result<End<O>> {
         let (mut unit, load) = self.claim(load).await?;
         if load.is_empty() {
-            return Ok(End::Ended(Vec::new()));
+            return Ok(End::Taken);
         }
         let drafts: Vec<_> = load
             .iter()

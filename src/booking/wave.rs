@@ -122,6 +122,16 @@ impl<'a> Wave<'a> {
         self.rows.iter().filter(|row| row.outcome.is_none()).count()
     }
 
+    /// The place of an order that is to be sent: which is of no matter, as long as it is another for each machine.
+    pub(super) fn anywhere(&self) -> usize {
+        let to_send = |row: &Row| row.outcome.is_none() && matches!(row.step, Step::Send(_));
+        let places: Vec<usize> = (0..self.rows.len()).filter(|place| to_send(&self.rows[*place])).collect();
+        // The lower half of a version 7 is random.
+        let random = uuid::Uuid::now_v7().as_u64_pair().1 << 2;
+        let which = usize::try_from(random).unwrap_or_default() % places.len().max(1);
+        places.get(which).copied().unwrap_or_default()
+    }
+
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         self.rows.iter().filter_map(|row| row.outcome.as_ref()).for_each(|outcome| counts.add(outcome));
