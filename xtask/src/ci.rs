@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::{Result, contract, demo, generate, lower, postgres, program, root, run, tools};
+use crate::{Result, contract, demo, generate, lower, postgres, program, root, run, spec, tools};
 
 /// The features that need nothing but a Rust toolchain, hence all that is tested: native-tls wants OpenSSL's headers.
 pub(crate) const FEATURES: &str = "cli,schemars";
@@ -53,7 +53,7 @@ fn readme_tests() -> Result<Command> {
 fn validate() -> Result {
     let validator = format!("{}/openapi-spec-validator", tools::python("openapi-spec-validator", "0.9.0")?);
     for vendor in lower::VENDORS {
-        run(&mut program(&validator, &[&format!("openapi/{vendor}.yaml")]))?;
+        run(&mut program(&validator, &[&spec::path(vendor)]))?;
     }
     Ok(())
 }

@@ -6,10 +6,9 @@
 
 use std::fs;
 
-use openapiv3::OpenAPI;
 use serde_json::Value;
 
-use crate::{Result, demo, lower, program, root, run, tools};
+use crate::{Result, demo, lower, program, root, run, spec, tools};
 
 mod calls;
 mod recorder;
@@ -74,7 +73,7 @@ fn wave(prism: &str, sandbox: &Server, vendor: &str, flags: &[&str]) -> Result {
 /// Schemathesis over the sandbox's answers; what the waves left there is in its lists.
 fn answers(schemathesis: &str, sandbox: &Server, vendor: &str) -> Result {
     let scheme = if vendor == "xps" { "RSIS" } else { "Bearer" };
-    let [spec, schemathesis] = [&spec(vendor), schemathesis].map(|file| root().join(file).display().to_string());
+    let [spec, schemathesis] = [&spec::path(vendor), schemathesis].map(|file| root().join(file).display().to_string());
     let url = base(sandbox, vendor);
     let token = format!("Authorization: {scheme} {TOKEN}");
     let what = ["run", &spec, "--url", &url, "--header", &token, "--checks", CHECKS, "--max-examples", EXAMPLES];
@@ -88,7 +87,8 @@ fn answers(schemathesis: &str, sandbox: &Server, vendor: &str) -> Result {
 /// it says in each enum itself that it may be null: Prism does not see it in what stands beside `allOf`. (Schemathesis
 /// does. The words of OpenAPI 3.0 leave it open.)
 fn for_prism(vendor: &str) -> Result<String> {
-    let mut copy = serde_json::to_value(read(vendor)?).map_err(|error| format!("{}: {error}", spec(vendor)))?;
+    let mut copy =
+        serde_json::to_value(spec::read(vendor)?).map_err(|error| format!("{}: {error}", spec::path(vendor)))?;
     plain(&mut copy);
     let schemas = copy["components"]["schemas"].clone();
     with_null(&mut copy, &schemas);
@@ -123,16 +123,6 @@ fn with_null(value: &mut Value, schemas: &Value) {
         Value::Array(items) => items.iter_mut().for_each(|item| with_null(item, schemas)),
         _ => {}
     }
-}
-
-fn read(vendor: &str) -> Result<OpenAPI> {
-    let path = spec(vendor);
-    let text = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
-    lower::read(&text).map_err(|error| format!("{path}: {error}"))
-}
-
-fn spec(vendor: &str) -> String {
-    format!("openapi/{vendor}.yaml")
 }
 
 /// Where an API of the sandbox begins.

@@ -1,7 +1,5 @@
 //! Where each fact of the specs is from: the vendor's document, another public page, or our inference, with the reason.
 
-use std::fs;
-
 use indexmap::IndexMap;
 
 use crate::{
@@ -10,7 +8,7 @@ use crate::{
         self,
         facts::{Fact, Mark},
     },
-    print, root,
+    print, spec,
 };
 
 /// The widest line of names.
@@ -22,14 +20,12 @@ const REASON_COLUMN: usize = 14;
 pub(crate) fn list(vendors: &[&str]) -> Result {
     let mut without = Vec::new();
     for vendor in vendors {
-        let path = root().join("openapi").join(format!("{vendor}.yaml"));
-        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let spec = lower::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let spec = spec::read(vendor)?;
         let facts = lower::facts::facts(&spec);
         let operations = lower::entries(&spec).len();
         print(&format!("{}\n{vendor}: {operations} operations, {}\n", table(&facts), counts(&facts)))?;
         if facts.iter().any(|fact| !has_source(fact)) {
-            without.push(format!("openapi/{vendor}.yaml: not every fact has a source"));
+            without.push(format!("{}: not every fact has a source", spec::path(vendor)));
         }
     }
     if without.is_empty() { Ok(()) } else { Err(without.join("\n")) }

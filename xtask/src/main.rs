@@ -18,6 +18,7 @@ mod generate;
 #[allow(dead_code, reason = "build.rs and the tests use the rest")]
 mod lower;
 mod postgres;
+mod spec;
 mod tools;
 mod torture;
 

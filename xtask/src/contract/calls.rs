@@ -10,7 +10,6 @@ use std::{
     net::SocketAddr,
 };
 
-use openapiv3::OpenAPI;
 use serde_json::Value;
 
 use super::{
@@ -21,7 +20,7 @@ use crate::{
     Result,
     ci::FEATURES,
     lower::{self, Entry},
-    program, root, run, shown,
+    program, root, run, shown, spec,
 };
 
 /// The type of Prism's answer where an answer is at fault, and not only a request.
@@ -89,8 +88,10 @@ pub(super) fn all(prism: &str) -> Result {
 
 /// What is wrong with the calls to a vendor: those against its spec, and the operations that none is of.
 fn against_spec(prism: &str, vendor: &str, calls: &[&Call]) -> Result<Vec<String>> {
-    let spec = super::read(vendor)?;
-    let distinct: BTreeSet<Call> = calls.iter().map(|&call| plain(below_base(call.clone(), &spec))).collect();
+    let spec = spec::read(vendor)?;
+    let entries = lower::entries(&spec);
+    let starts = starts(&entries);
+    let distinct: BTreeSet<Call> = calls.iter().map(|&call| plain(below_base(call.clone(), &starts))).collect();
     let mock = Server::prism(
         program(prism, &["mock", &super::for_prism(vendor)?, "--errors"]),
         &format!("{FOLDER}/{vendor}-mock.log"),
@@ -98,8 +99,8 @@ fn against_spec(prism: &str, vendor: &str, calls: &[&Call]) -> Result<Vec<String
     let mut found: Vec<String> = distinct.iter().filter_map(|call| problem(call, mock.address)).collect();
     let (calls, kinds, wrong) = (calls.len(), distinct.len(), found.len());
     eprintln!("{vendor}: the tests make {calls} calls, {kinds} of them distinct, {wrong} of these against the spec");
-    found.extend(uncalled(vendor, &spec, &distinct));
-    found.extend(unseen(vendor, &spec, &distinct, mock.address));
+    found.extend(uncalled(vendor, &entries, &distinct));
+    found.extend(unseen(vendor, &entries, &distinct, mock.address));
     Ok(found)
 }
 
@@ -151,11 +152,14 @@ fn is_of_api(call: &Call) -> bool {
     !call.target.contains(FILES) && !other
 }
 
+/// What the paths of a spec begin with.
+fn starts(operations: &[Entry]) -> BTreeSet<String> {
+    operations.iter().filter_map(|operation| Some(format!("/{}", operation.path.split('/').nth(1)?))).collect()
+}
+
 /// The path as the spec has it: where a server puts the API is its own business.
-fn below_base(mut call: Call, spec: &OpenAPI) -> Call {
-    let starts =
-        lower::entries(spec).into_iter().filter_map(|entry| Some(format!("/{}", entry.path.split('/').nth(1)?)));
-    if let Some(place) = starts.filter_map(|start| call.target.find(&start)).min() {
+fn below_base(mut call: Call, starts: &BTreeSet<String>) -> Call {
+    if let Some(place) = starts.iter().filter_map(|start| call.target.find(start)).min() {
         call.target.replace_range(..place, "");
     }
     call
@@ -185,22 +189,22 @@ fn plain(mut call: Call) -> Call {
 }
 
 /// The operations that none of the calls is of, although one should be.
-fn uncalled(vendor: &str, spec: &OpenAPI, calls: &BTreeSet<Call>) -> Vec<String> {
+fn uncalled(vendor: &str, operations: &[Entry], calls: &BTreeSet<Call>) -> Vec<String> {
     let is_known = |id: &str| UNCALLED.iter().any(|(known, ids)| *known == vendor && ids.contains(&id));
-    let missing = lower::entries(spec).into_iter().filter(|entry| !calls.iter().any(|call| is_of(call, entry)));
+    let missing = operations.iter().filter(|entry| !calls.iter().any(|call| is_of(call, entry)));
     let missing = missing.filter(|entry| !is_known(&entry.id));
     missing.map(|entry| format!("{vendor}: no test calls {}", entry.id)).collect()
 }
 
 /// The operations whose bodies Prism does not look at: it is silent where it cannot compile a schema.
-fn unseen(vendor: &str, spec: &OpenAPI, calls: &BTreeSet<Call>, prism: SocketAddr) -> Vec<String> {
+fn unseen(vendor: &str, operations: &[Entry], calls: &BTreeSet<Call>, prism: SocketAddr) -> Vec<String> {
     let is_seen = |entry: &Entry| {
         let call = calls.iter().find(|call| !call.body.is_empty() && is_of(call, entry));
         // A list is what no operation takes; as long as the body was, for the header says so.
         let list = |call: &Call| format!("{:<1$}", "[]", call.body.len()).into_bytes();
         call.is_none_or(|call| problem(&Call { body: list(call), ..call.clone() }, prism).is_some())
     };
-    let unseen = lower::entries(spec).into_iter().filter(|entry| !is_seen(entry));
+    let unseen = operations.iter().filter(|entry| !is_seen(entry));
     unseen.map(|entry| format!("{vendor}: Prism takes any body of {}", entry.id)).collect()
 }
 
