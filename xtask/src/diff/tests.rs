@@ -1,10 +1,6 @@
-//! What each change of a document is called, from the words on the command line to the last line.
+//! What each change of a document is called.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    process::{Command, ExitCode},
-};
+use std::{collections::BTreeMap, fs, process::ExitCode};
 
 use serde_json::Value;
 
@@ -15,11 +11,14 @@ use super::{
     document::{Document, parse, read},
     rust,
 };
-use crate::{lower, root};
+use crate::{lower, root, spec};
+
+mod foreign;
+mod sources;
 
 /// The curated spec of a vendor.
 fn spec(vendor: &str) -> Document {
-    read(&root(), &format!("openapi/{vendor}.yaml")).unwrap()
+    read(&root(), &spec::path(vendor)).unwrap()
 }
 
 /// The fields that a schema's struct is generated with, as the snapshots show them.
@@ -64,99 +63,6 @@ fn the_types_told_are_those_generated() {
             }
         }
     }
-}
-
-/// A git repository with one curated spec, which can be edited on a branch.
-struct Repository(tempfile::TempDir);
-
-impl Repository {
-    const SPEC: &str = "openapi/smartsend.yaml";
-
-    fn new() -> Self {
-        let here = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(here.0.path().join("openapi")).unwrap();
-        fs::copy(root().join(Self::SPEC), here.0.path().join(Self::SPEC)).unwrap();
-        here.git(&["init", "--quiet", "--initial-branch=main"]);
-        here.commit();
-        here
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let mut git = Command::new("git");
-        git.current_dir(self.0.path()).env("GIT_CONFIG_GLOBAL", "").env_remove("GIT_DIR");
-        for person in ["AUTHOR", "COMMITTER"] {
-            git.env(format!("GIT_{person}_NAME"), "t").env(format!("GIT_{person}_EMAIL"), "t@example.com");
-        }
-        assert!(git.args(arguments).status().unwrap().success(), "{arguments:?}");
-    }
-
-    fn commit(&self) {
-        self.git(&["add", "."]);
-        self.git(&["commit", "--quiet", "--message=spec"]);
-    }
-
-    /// What `diff` tells of a branch with one edit.
-    fn branch(&self, name: &str, from: &str, to: &str) -> String {
-        let spec = self.0.path().join(Self::SPEC);
-        self.git(&["checkout", "--quiet", "-b", name, "main"]);
-        let text = fs::read_to_string(&spec).unwrap();
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        fs::write(&spec, text.replace(from, to)).unwrap();
-        self.commit();
-        let [old, new] = ["main", name].map(|branch| format!("{branch}:{}", Self::SPEC));
-        between(self.0.path(), &old, &new).unwrap().text()
-    }
-}
-
-#[test]
-fn each_kind_of_change_on_a_branch_is_told_apart() {
-    let repository = Repository::new();
-    insta::assert_snapshot!(repository.branch("renamed", "carrier_logo_url: {", "carrier_logo: {"), @r"
-    schema Delivery
-      breaking  carrier_logo_url: renamed? carrier_logo_url -> carrier_logo  [smartsend::types::Delivery.carrier_logo_url]
-
-    1 breaking, 0 additions, 0 notes
-    ");
-    insta::assert_snapshot!(repository.branch("removed", "'open', 'queued', 'booked'", "'open', 'booked'"), @r#"
-    schema ShipmentState
-      breaking  member "queued" removed  [smartsend::types::ShipmentState::Queued]
-
-    1 breaking, 0 additions, 0 notes
-    "#);
-    insta::assert_snapshot!(repository.branch(
-        "required",
-        "A postal address.\n      type: object\n      x-source: document\n",
-        "A postal address.\n      type: object\n      x-source: document\n      required: [city]\n",
-    ), @r"
-    schema Address
-      breaking  city: required now: Option<String> -> String  [smartsend::types::Address.city]
-
-    1 breaking, 0 additions, 0 notes
-    ");
-    insta::assert_snapshot!(repository.branch("hours", "for 24 hours", "for 12 hours"), @r#"
-    5 operations
-      note      header Idempotency-Key: description "for 24 hours." -> "for 12 hours."  [smartsend::raw::Client::{add_shipments_to_booking_batch, book_shipment, create_booking_batch, create_shipment, dispatch_booking_batch}]
-
-    0 breaking, 0 additions, 1 note
-    "#);
-    let operation = "
-  /team/{team}/balance:
-    get:
-      operationId: get_balance
-      x-replay: safe
-      x-source: page
-      parameters: [{$ref: '#/components/parameters/Team'}]
-      responses:
-        '200': {description: The balance.}
-
-components:
-  securitySchemes:";
-    insta::assert_snapshot!(repository.branch("operation", "\ncomponents:\n  securitySchemes:", operation), @r"
-    operation get_balance
-      addition  added: GET /team/{team}/balance  [smartsend::raw::Client::get_balance]
-
-    0 breaking, 1 addition, 0 notes
-    ");
 }
 
 /// A document that sends a `Sent` and is answered an `Answered`; anything in it can be replaced.
@@ -493,145 +399,6 @@ fn listed(changes: &Changes) -> String {
     lines.chain(left_out).collect::<Vec<_>>().join("\n")
 }
 
-/// `TALK` as the vendor might write it, in 3.1: other names, the server's path in the paths, types in lists.
-const VENDOR: &str = "
-openapi: 3.1.0
-info: {title: Vendor, version: '7'}
-servers: [{url: 'https://example.com'}]
-security: [{Token: []}]
-paths:
-  /v1/things/{id}:
-    parameters: [{$ref: '#/components/parameters/Id'}]
-    post:
-      operationId: ThingsController_send
-      description: The vendor's own words.
-      parameters: [{name: page, in: query, schema: {type: integer, exclusiveMinimum: 0}}]
-      requestBody: {$ref: '#/components/requestBodies/Thing'}
-      responses:
-        '200':
-          description: fine
-          headers: {Retry-After: {schema: {type: string}}}
-          content: {application/json: {schema: {$ref: '#/components/schemas/ThingResponse'}}}
-        '404': {$ref: '#/components/responses/None'}
-components:
-  parameters: {Id: {name: id, in: path, required: true, schema: {type: string}}}
-  requestBodies: {Thing: {content: {application/json: {schema: {$ref: '#/components/schemas/ThingDto'}}}}}
-  responses: {None: {description: gone}}
-  securitySchemes: {Token: {type: http, scheme: bearer}}
-  schemas:
-    ThingDto: {type: object, properties: {kind: {const: a}, note: {type: [string, 'null']}}}
-    ThingResponse:
-      allOf:
-        - {$ref: '#/components/schemas/Base'}
-        - {type: object, properties: {next: {anyOf: [{$ref: '#/components/schemas/ThingResponse'}, {type: 'null'}]}}}
-    Base: {type: object, required: [id], properties: {id: {type: string, format: uuid}, any: true}}
-";
-
-/// `TALK` with what `VENDOR` says.
-fn curated() -> String {
-    TALK.replace("minimum: 1", "minimum: 0, exclusiveMinimum: true").replace(
-        "{Sent: {type: object}, Answered: {type: object}}",
-        "
-    Sent: {type: object, properties: {kind: {type: string, enum: [a]}, note: {type: string, nullable: true}}}
-    Answered:
-      type: object
-      required: [id]
-      properties:
-        id: {type: string, format: uuid}
-        any: {}
-        next: {nullable: true, allOf: [{$ref: '#/components/schemas/Answered'}]}",
-    )
-}
-
-#[test]
-fn a_vendors_own_document_is_compared_by_what_it_says_of_the_wire() {
-    let text = |vendor: &str| compare(&document(&curated()), &document(vendor), "").text();
-    insta::assert_snapshot!(text(VENDOR), @r#"
-    document
-      note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
-
-    not compared: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
-    0 breaking, 0 additions, 1 note
-    "#);
-    let changed = VENDOR.replace("[string, 'null']", "integer").replace("format: uuid", "format: date");
-    insta::assert_snapshot!(text(&changed), @r#"
-    schema Answered -> ThingResponse
-      breaking  id: type string(uuid) -> string(date): Uuid -> Date  [types::Answered.id]
-
-    schema Sent -> ThingDto
-      breaking  note: type string -> integer: String -> i64  [types::Sent.note]
-      note      note: never null now: Option<String> still  [types::Sent.note]
-
-    document
-      note      servers ["https://example.com/v1"] -> ["https://example.com"]: the client's own is written by hand
-
-    not compared: 3 description, 2 names of schemas, 1 operationId, 1 schemas without a match, 1 x-replay
-    2 breaking, 0 additions, 2 notes
-    "#);
-    let back = compare(&document(VENDOR), &document(&curated()), "");
-    assert_eq!((back.counts().as_str(), back.breaking()), ("0 breaking, 0 additions, 1 note", false));
-}
-
-/// What the vendor's own document is told as, which is a curated one less its marks, edited.
-fn foreign(curated: &str, edits: &[(&str, &str)]) -> String {
-    let mut vendor = curated.replace("      x-replay: keyed\n", "");
-    for (from, to) in edits {
-        assert!(vendor.contains(from), "{from}");
-        vendor = vendor.replace(from, to);
-    }
-    let listed = listed(&compare(&document(curated), &document(&vendor), ""));
-    listed.lines().filter(|line| !line.starts_with("not compared: ")).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn a_call_that_is_elsewhere_at_the_vendor_breaks() {
-    let moved = "breaking moved POST /things/{thing} -> ";
-    let told = |to: &str| format!("{moved}{to}: one of them is not there [raw::Client::send_thing]");
-    assert_eq!(foreign(TALK, &[("/things/{thing}", "/items/{thing}")]), told("POST /items/{thing}"));
-    assert_eq!(foreign(TALK, &[("post:", "put:")]), told("PUT /things/{thing}"));
-    let base = [("/things/{thing}", "/v1/things/{id}"), ("example.com/v1", "example.com"), ("name: thing", "name: id")];
-    assert!(foreign(TALK, &base).starts_with("note servers "), "{}", foreign(TALK, &base));
-}
-
-#[test]
-fn what_differs_at_the_vendor_touches_our_items() {
-    let ours = sending("3.0.3", "{type: object, properties: {n: {type: string, maxLength: 9}}}");
-    let inline = "schema: {type: object, properties: {n: {type: string, maxLength: 3}}}";
-    let told = foreign(&ours, &[("schema: {$ref: '#/components/schemas/Sent'}", inline)]);
-    assert_eq!(told, "breaking body.n: maxLength 9 -> 3: refuses what it took [types::Sent.n]");
-
-    // What is both sent and answered counts as sent.
-    let name = "{type: object, properties: {n: {$ref: '#/components/schemas/Name'}}}";
-    let both = sending("3.0.3", name).replace("Answered: {type: object}", &format!("Answered: {name}"));
-    let inline = "Answered: {type: object, properties: {n: {type: string, maxLength: 8}}}";
-    let told = foreign(&both, &[(&format!("Answered: {name}"), inline)]);
-    assert_eq!(told, "breaking n: maxLength 9 -> 8: refuses what it took [types::Name]");
-
-    let variants =
-        sending("3.0.3", "{oneOf: [{$ref: '#/components/schemas/Base'}, {$ref: '#/components/schemas/Name'}]}");
-    let names = [("Base", "BaseDto"), ("Name", "NameDto")];
-    assert_eq!(foreign(&variants, &names), "");
-    let inline = [("{$ref: '#/components/schemas/Name'}", "{type: string, maxLength: 9}")];
-    assert_eq!(foreign(&variants, &inline), "");
-}
-
-/// What is answered first may be sent after, by another name for the same.
-#[test]
-fn a_pair_met_in_an_error_is_compared_where_it_counts() {
-    let ours = TALK
-        .replace("{description: none}", "{description: no, content: {application/json: {schema: {$ref: '#/components/schemas/A'}}}}")
-        .replace("{type: object}, Answered: {type: object}", "{type: object}, Answered: {type: object, properties: {a: {$ref: '#/components/schemas/A'}}}, A: {type: object, properties: {n: {type: string}}}");
-    let other = |to: &str| {
-        format!(
-            "A: {{type: object, properties: {{n: {{type: string}}}}}}, Other: {{type: object, properties: {{n: {{type: {to}}}}}}}"
-        )
-    };
-    let a = "A: {type: object, properties: {n: {type: string}}}";
-    let told = foreign(&ours, &[(a, &other("integer")), ("schemas/A'", "schemas/Other'")]);
-    assert!(told.contains("breaking a.n: type string -> integer: String -> i64 [types::A.n]"), "{told}");
-    assert!(told.contains("note 404.n: type string -> integer: String -> i64 [types::A.n]"), "{told}");
-}
-
 /// Some take a minute, or all of the stack, where each schema is looked at each time that it is met.
 #[test]
 fn many_schemas_are_no_trouble() {
@@ -692,31 +459,6 @@ fn equal_documents_differ_in_nothing() {
     assert!(told(&members("NO, on, SE"), &members("'NO', 'on', 'SE'")).is_empty());
     let json = serde_json::to_string(&document(TALK).json).unwrap();
     assert!(told(TALK, &json).is_empty());
-}
-
-#[test]
-fn what_cannot_be_read_is_named_in_one_line() {
-    let folder = Repository::new();
-    let error = |source: &str| read(folder.0.path(), source).err().unwrap_or_default();
-    for (name, text) in [
-        ("old.json", r#"{"swagger": "2.0"}"#),
-        ("broken.yaml", "openapi: 3.0.3\npaths: {"),
-        ("type.yaml", "openapi: 3.0.3\ninfo: {title: t, version: 1.0}\npaths: {/a: {get: {responses: 7}}}"),
-        ("newer.yaml", "openapi: 3.1.0\ninfo: {title: t}\npaths: {}"),
-    ] {
-        fs::write(folder.0.path().join(name), text).unwrap();
-    }
-    let sources =
-        ["no.yaml", "main:no.yaml", "no:openapi/smartsend.yaml", "old.json", "broken.yaml", "type.yaml", "newer.yaml"];
-    insta::assert_snapshot!(sources.map(error).join("\n"), @r"
-    no.yaml: No such file or directory (os error 2)
-    main:no.yaml: git: fatal: path 'no.yaml' does not exist in 'main'
-    no:openapi/smartsend.yaml: git: fatal: invalid object name 'no'.
-    old.json: its `openapi` is neither 3.0 nor 3.1, but null
-    broken.yaml: error: line 2 column 8: unclosed bracket '{'
-    type.yaml: paths: invalid type: integer `7`, expected struct Responses
-    newer.yaml: info: missing field `version`
-    ");
 }
 
 #[test]
